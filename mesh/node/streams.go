@@ -1,0 +1,196 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
+)
+
+// heartbeat is how often a pre-made consumer shows that it lives while it has
+// nothing to deliver.
+const heartbeat = time.Second
+
+// ensureStreams makes the environment's streams and pre-made consumers, and
+// brings those that exist into their declared shape.
+func (n *Node) ensureStreams(ctx context.Context) error {
+	js, err := jetstream.New(n.manage)
+	if err != nil {
+		return err
+	}
+	for _, config := range n.streams() {
+		if err := ensureStream(ctx, js, config); err != nil {
+			return err
+		}
+	}
+	for _, f := range exports(n.config.Feeds, n.config.Environment) {
+		if err := ensureConsumer(ctx, js, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// streams is the declared shape of every stream of this environment.
+func (n *Node) streams() []jetstream.StreamConfig {
+	var configs []jetstream.StreamConfig
+	environment := n.config.Environment
+	for _, domain := range n.domains() {
+		c := base(wire.DomainStream(domain), "events of domain "+domain)
+		if slices.Contains(n.config.Origins, domain) {
+			c.Subjects = []string{wire.StoredSubject(environment, domain+".>")}
+			c.AllowAtomicPublish = true
+		}
+		configs = append(configs, n.sourced(c))
+	}
+	for _, c := range []jetstream.StreamConfig{
+		base(wire.QuarantineStream, "publishes that the gate refused", wire.QuarantineRoot+".>"),
+		base(wire.DeadLetterStream, "events that a subscriber gave up", wire.DeadLetterRoot+".>"),
+		n.sourced(base(wire.LedgerStream, "watermarks and withheld markers of the events that arrive here")),
+	} {
+		configs = append(configs, c)
+	}
+	withheld := base(wire.WithheldStream, "why a route withheld an event", wire.WithheldRoot+".>")
+	withheld.MaxMsgsPerSubject = 1 // one record for each event and destination, however often a route reads it
+	configs = append(configs, withheld)
+	if registry := n.sourced(base(RegistryStream, "replica of the schema registry's log")); len(registry.Sources) > 0 {
+		configs = append(configs, registry)
+	}
+	return append(configs, n.egressStreams()...)
+}
+
+// egressStreams are the streams that routes write and destinations source.
+func (n *Node) egressStreams() []jetstream.StreamConfig {
+	var configs []jetstream.StreamConfig
+	for _, domain := range n.config.Domains {
+		for _, f := range exports(n.config.Feeds, n.config.Environment) {
+			if f.Stream != wire.EgressStream(domain, f.To) || f.Consumer != wire.EventConsumer(f.To) {
+				continue
+			}
+			c := base(
+				f.Stream, "events of domain "+domain+" for "+f.To+", masked",
+				wire.EgressSubject(f.To, wire.StoredSubject("*", domain+".>")),
+				wire.EgressSubject(f.To, wire.LedgerSubject("*", domain, "*")),
+			)
+			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: wire.EgressSubject(f.To, ">"), Destination: ">"}
+			c.AllowAtomicPublish = true
+			configs = append(configs, c)
+		}
+	}
+	return configs
+}
+
+// base is what all streams have in common: they keep what they took until
+// somebody decides otherwise, and refuse the new when they are full.
+func base(name, description string, subjects ...string) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: name, Description: description, Subjects: subjects,
+		Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew,
+		AllowDirect: true, DenyDelete: true, DenyPurge: true,
+	}
+}
+
+// sourced adds the sources from which the stream receives.
+func (n *Node) sourced(c jetstream.StreamConfig) jetstream.StreamConfig {
+	for _, f := range imports(n.config.Feeds, n.config.Environment) {
+		if f.Into != c.Name {
+			continue
+		}
+		c.Sources = append(c.Sources, &jetstream.StreamSource{
+			Name:     f.Stream,
+			External: &jetstream.ExternalStream{APIPrefix: "$JS." + f.From + ".API"},
+			Consumer: &jetstream.StreamConsumerSource{Name: f.Consumer, DeliverSubject: f.deliver()},
+		})
+	}
+	return c
+}
+
+func ensureStream(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) error {
+	existing, err := js.Stream(ctx, c.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = js.CreateStream(ctx, c)
+	} else if err == nil && !sameShape(existing.CachedInfo().Config, c) {
+		_, err = js.UpdateStream(ctx, c)
+	}
+	if err != nil {
+		return &Error{Code: CodeStream, Op: "bring into shape the stream", What: c.Name, Cause: err, Cure: "free space or raise the environment's store limit; a stream of the same name that something else made must be removed first"}
+	}
+	return nil
+}
+
+// sameShape compares what this package declares about a stream, so that a
+// restart changes nothing, and sources are not set up afresh without need.
+func sameShape(is, want jetstream.StreamConfig) bool {
+	source := func(s *jetstream.StreamSource) string {
+		key := s.Name
+		if s.External != nil {
+			key += " " + s.External.APIPrefix
+		}
+		if s.Consumer != nil {
+			key += " " + s.Consumer.Name + " " + s.Consumer.DeliverSubject
+		}
+		return key
+	}
+	keys := func(sources []*jetstream.StreamSource) []string {
+		out := make([]string, 0, len(sources))
+		for _, s := range sources {
+			out = append(out, source(s))
+		}
+		slices.Sort(out)
+		return out
+	}
+	perSubject := want.MaxMsgsPerSubject
+	if perSubject == 0 {
+		perSubject = -1 // how the server says "no limit"
+	}
+	return slices.Equal(is.Subjects, want.Subjects) &&
+		slices.Equal(keys(is.Sources), keys(want.Sources)) &&
+		is.AllowAtomicPublish == want.AllowAtomicPublish &&
+		is.MaxMsgsPerSubject == perSubject
+}
+
+// ensureConsumer makes the durable through which one destination sources. The
+// stream of the registry is made by the registry, and may come later; its
+// consumers are made by OfferRegistry.
+func ensureConsumer(ctx context.Context, js jetstream.JetStream, f Feed) error {
+	if f.Stream == RegistryStream {
+		return nil
+	}
+	return offer(ctx, js, f)
+}
+
+// OfferRegistry makes the durables through which leaves replicate the
+// registry, once the registry has made its stream.
+func (n *Node) OfferRegistry(ctx context.Context) error {
+	js, err := jetstream.New(n.manage)
+	if err != nil {
+		return err
+	}
+	for _, f := range exports(n.config.Feeds, n.config.Environment) {
+		if f.Stream != RegistryStream {
+			continue
+		}
+		if err := offer(ctx, js, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func offer(ctx context.Context, js jetstream.JetStream, f Feed) error {
+	_, err := js.CreateOrUpdatePushConsumer(ctx, f.Stream, jetstream.ConsumerConfig{
+		Durable: f.Consumer, Description: fmt.Sprintf("feeds %s of %s", f.Into, f.To),
+		DeliverSubject: f.deliver(), FilterSubject: f.Filter,
+		AckPolicy: jetstream.AckFlowControlPolicy, FlowControl: true, IdleHeartbeat: heartbeat,
+		MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
+	})
+	if err != nil {
+		return &Error{Code: CodeStream, Op: "make the consumer " + f.Consumer + " of stream", What: f.Stream, Cause: err}
+	}
+	return nil
+}
