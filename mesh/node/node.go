@@ -45,7 +45,13 @@ const (
 const (
 	readyTimeout   = 30 * time.Second
 	connectTimeout = 10 * time.Second
-	maxPayload     = 1 << 20
+)
+
+// Applications may send messages of 1 MiB, NATS's own default. The server
+// takes larger ones, so that what Lockstep adds to a message always fits.
+const (
+	maxApplicationPayload = 1 << 20
+	maxPayload            = 3 << 20
 )
 
 // Config describes one environment's server.

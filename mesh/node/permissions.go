@@ -164,6 +164,9 @@ func (a accounts) addRole(c *jwt.AccountClaims, role string, p jwt.Permissions) 
 	scope := jwt.NewUserScope()
 	scope.Key, scope.Role = key, role
 	scope.Template.Permissions = p
+	if c.Name == accountApps {
+		scope.Template.Payload = maxApplicationPayload
+	}
 	c.SigningKeys.AddScopedSigner(scope)
 	return nil
 }
