@@ -1,0 +1,182 @@
+package contract
+
+import (
+	"fmt"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
+	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
+)
+
+// Options say which version of what a schema is, and how it is to be applied.
+type Options struct {
+	Subject string            // registry subject, for messages and for the overlay
+	Version int               // version under the subject, for messages
+	ID      int               // the registry's global id
+	Overlay *mask.Overlay     // classifies from outside; may be nil
+	Open    bool              // admit undeclared properties when validating ("write: open")
+	Limits  strictjson.Limits // on documents
+}
+
+// Contract is one schema version, compiled. It is safe for concurrent use.
+type Contract struct {
+	options Options
+	key     []string
+	engine  engine
+}
+
+// engine does a contract's work. A document that is valid costs no more than
+// it must; violations are collected only once there is one.
+type engine interface {
+	// validate returns the document's violations, in order; nil if it is valid.
+	// The error is a *strictjson.Error.
+	validate(data []byte) ([]Violation, error)
+	// mask appends the masked document to dst, and counts in stats. It doesn't
+	// validate what it wrote. The error is a *Withheld.
+	mask(dst, data []byte, m *mask.Masker, stats *Stats) ([]byte, error)
+	// known reports whether the schema names a property so.
+	known(name string) bool
+}
+
+// Stats counts what masking did to a document's values.
+type Stats struct {
+	Masked   int // replaced by a token, names in maps included
+	Redacted int // replaced by a constant
+	Dropped  int // removed; an object or array that goes as a whole counts once
+	Passed   int // left as they were
+}
+
+// Changed is the number of values that masking changed or removed.
+func (s Stats) Changed() int { return s.Masked + s.Redacted + s.Dropped }
+
+// Add adds o's counts to s.
+func (s *Stats) Add(o Stats) {
+	s.Masked += o.Masked
+	s.Redacted += o.Redacted
+	s.Dropped += o.Dropped
+	s.Passed += o.Passed
+}
+
+// Compile compiles a schema with its references. The error is a
+// *jsonschema.Error.
+func Compile(b *jsonschema.Bundle, o Options) (*Contract, error) {
+	linked, err := b.Link()
+	if err != nil {
+		return nil, err
+	}
+	key, err := keyPointers(b.Document)
+	if err != nil {
+		return nil, err
+	}
+	return &Contract{options: o, key: key, engine: newWalker(linked, o)}, nil
+}
+
+// Subject is the registry subject that the contract is of.
+func (c *Contract) Subject() string { return c.options.Subject }
+
+// Version is the schema's version under its subject.
+func (c *Contract) Version() int { return c.options.Version }
+
+// ID is the schema's global id.
+func (c *Contract) ID() int { return c.options.ID }
+
+// Validate reports whether data is valid: nil, or an *Invalid with all that is
+// wrong. Should something break down (a defect), it is a *Fault; then, too, the
+// document must be refused. Validate keeps nothing of data.
+func (c *Contract) Validate(data []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &Fault{Subject: c.options.Subject, Version: c.options.Version, What: fmt.Sprint(r)}
+		}
+	}()
+	violations, err := c.engine.validate(data)
+	if err != nil {
+		return c.notJSON(err)
+	}
+	if len(violations) == 0 {
+		return nil
+	}
+	return c.invalid(violations)
+}
+
+// Mask appends to dst the document in data, masked by m, and returns it with
+// the counts of what was done. Properties keep their order, numbers that pass
+// their exact text; white space between values goes. The result is valid under
+// the contract. The error is a *Withheld; then nothing of the result may be
+// used, and the room behind dst is cleared. dst must not overlap data.
+//
+// Mask doesn't ask whether data itself is valid: what was stored is.
+func (c *Contract) Mask(dst, data []byte, m *mask.Masker) (masked []byte, stats Stats, err error) {
+	start := len(dst)
+	masked = dst
+	defer func() {
+		if r := recover(); r != nil {
+			// What was panicked with may hold a value, so it is not shown.
+			err = &Withheld{
+				Code: CodeFault, Why: fmt.Sprintf("masking broke down (%T)", r),
+				Cure: "report this as a defect, with the schema and the policy; release the event once it is mended",
+			}
+		}
+		if err != nil {
+			clear(dst[start:cap(dst)])
+			masked, stats = dst, Stats{}
+		}
+	}()
+	if masked, err = c.engine.mask(dst, data, m, &stats); err != nil {
+		return masked, stats, err
+	}
+	violations, err := c.engine.validate(masked[start:])
+	if err != nil || len(violations) > 0 {
+		return masked, stats, c.invalidMasked(masked[start:], violations, err)
+	}
+	return masked, stats, nil
+}
+
+// invalidMasked describes what is wrong with a masked document without showing
+// any of it.
+func (c *Contract) invalidMasked(masked []byte, violations []Violation, err error) *Withheld {
+	w := &Withheld{
+		Code: CodeInvalidMasked, Why: "the masked document is not strict JSON",
+		Cure: "two names in one map may have one token: give the map's names another class or technique",
+	}
+	if err == nil {
+		first := violations[0]
+		w.Pointer = c.knownPointer(masked, first.Pointer)
+		w.Why = fmt.Sprintf("the masked document violates %q of the schema (%s)", first.Keyword, first.SchemaPointer)
+		w.Cure = "give the class there a technique that the schema leaves room for, or widen the schema"
+	}
+	return w
+}
+
+// knownPointer replaces those names in a pointer that are data.
+func (c *Contract) knownPointer(data []byte, pointer string) string {
+	value, err := strictjson.Decode(data, c.options.Limits)
+	if err != nil {
+		return ""
+	}
+	return sanitize(value, pointer, c.engine.known)
+}
+
+func (c *Contract) notJSON(err error) *Invalid {
+	v := Violation{Keyword: KeywordJSON, SchemaPointer: "#", Expected: "strict JSON", Found: "something else"}
+	cure := "send JSON as RFC 8259 defines it"
+	if strict, ok := err.(*strictjson.Error); ok { //nolint:errorlint // engine's contract: unwrapped
+		v.Pointer, cure = strict.Pointer, strict.Cure
+		v.Found = fmt.Sprintf("at byte %d: %s", strict.Offset, strict.Problem)
+	}
+	return &Invalid{Subject: c.options.Subject, Version: c.options.Version, Violations: []Violation{v}, Cure: cure, cause: err}
+}
+
+func (c *Contract) invalid(violations []Violation) *Invalid {
+	e := &Invalid{
+		Subject: c.options.Subject, Version: c.options.Version, Violations: violations,
+		Cure: "correct the event, or register a version of the schema that admits it",
+	}
+	if violations[0].Keyword == KeywordUndeclared {
+		e.Cure = "declare the property in a new version of the schema (as an optional one, this is compatible), or leave it out"
+	}
+	if over := len(violations) - MaxViolations; over > 0 {
+		e.Violations, e.Omitted = violations[:MaxViolations], over
+	}
+	return e
+}

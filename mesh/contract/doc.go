@@ -1,0 +1,50 @@
+// Package contract compiles one version of a schema into what the mesh does
+// with events of that version: it validates their bytes, and it masks them for
+// another environment.
+//
+// It belongs here when a document and its schema are gone through together.
+// What a single value becomes is package mask's; what a schema is as a document
+// is package jsonschema's.
+//
+// # Validity
+//
+// A document is valid if it is strict JSON (see strictjson), if
+// santhosh-tekuri/jsonschema v5 finds it valid (but for its "uri-template"
+// check, which is left out), and if, unless Options.Open is set, it has no
+// undeclared property.
+//
+// # The closed write side
+//
+// JSON Schema lets everything through that a schema doesn't speak of. Here a
+// schema that names properties at a place (by "properties" or
+// "patternProperties") closes the place to all others. The subschemas that count
+// are those that apply to the object there: the one that leads to it, what that
+// includes by $ref and allOf, those alternatives of anyOf and oneOf that the
+// object is valid under, "if" where it holds with "then", or else "else", and
+// the dependent schemas of properties that are there. If one of them names
+// properties, each name in the object must, by one of them, be
+//
+//   - declared by "properties", or by "patternProperties" with a pattern that
+//     matches; or
+//   - admitted by "additionalProperties" or "unevaluatedProperties" that is
+//     true or a schema.
+//
+// "required" declares nothing. Where no subschema that applies names a property,
+// as with true, {} and {"type": "object"}, the place is free: the schema doesn't
+// describe the object, and everything is admitted there and below.
+//
+// # Masking
+//
+// Mask goes through document and schema together. The class of a value is
+// decided by the subschemas that apply to it and by the overlay, in the order
+// that package mask documents; what has no class falls under the policy's
+// defaults. A class on an object or array holds for all values inside without
+// one; under a class whose technique is drop, the object or array goes as a
+// whole. The names in a map (properties that a schema admits without naming
+// them) are data: they need a class of their own ("x-lockstep-key-class" on the
+// object, "x-lockstep-class" in its "propertyNames", or "keys" in an overlay),
+// or the policy's default for names decides.
+//
+// Whatever can't be decided, can't be masked or isn't valid afterwards withholds
+// the whole document.
+package contract

@@ -1,0 +1,234 @@
+package contract
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+)
+
+// spot finds out which subschemas apply to value at p.
+func (w *walker) spot(p *place, value any) *spot {
+	if s := p.static.Load(); s != nil {
+		return s
+	}
+	x := expansion{value: value}
+	for _, n := range p.roots {
+		x.apply(n)
+	}
+	for _, n := range p.maybe {
+		if x.decide(holds(n, value)) {
+			x.apply(n)
+		}
+	}
+	if len(x.decisions) == 0 {
+		s := w.newSpot(p, &x)
+		if !p.static.CompareAndSwap(nil, s) {
+			return p.static.Load()
+		}
+		return s
+	}
+	if s, ok := p.spots.Load(string(x.decisions)); ok {
+		return s.(*spot)
+	}
+	s, _ := p.spots.LoadOrStore(string(x.decisions), w.newSpot(p, &x))
+	return s.(*spot)
+}
+
+// expansion follows the subschemas that apply to one value in place. The
+// decisions on the way, in their order, determine the outcome.
+type expansion struct {
+	value     any
+	decisions []byte
+	nodes     []*node
+	refs      []string
+	reach     map[*node][]*node
+}
+
+func (x *expansion) apply(n *node) {
+	if slices.Contains(x.nodes, n) {
+		return
+	}
+	x.nodes = append(x.nodes, n)
+	first := len(x.nodes)
+	for _, e := range n.always {
+		if e.ref != "" && !slices.Contains(x.refs, e.ref) {
+			x.refs = append(x.refs, e.ref)
+		}
+		x.apply(e.to)
+	}
+	for _, b := range n.branches {
+		if next := x.choose(b); next != nil {
+			x.apply(next)
+		}
+	}
+	if n.unevaluated != nil || n.unevaluatedItems != nil {
+		if x.reach == nil {
+			x.reach = map[*node][]*node{}
+		}
+		// What n applies in place is what came after it; a schema that came
+		// before n for another reason and is applied by n too is missed here,
+		// and then at worst the class of "unevaluated…" counts in addition.
+		x.reach[n] = slices.Clone(x.nodes[first:])
+	}
+}
+
+// choose is the node that a branch applies to the value, if any.
+func (x *expansion) choose(b branch) *node {
+	var applies bool
+	if b.when == nil {
+		object, _ := x.value.(map[string]any)
+		_, applies = object[b.name]
+	} else {
+		applies = holds(b.when, x.value)
+	}
+	if x.decide(applies) {
+		return b.then
+	}
+	return b.otherwise
+}
+
+func (x *expansion) decide(applies bool) bool {
+	if applies {
+		x.decisions = append(x.decisions, 1)
+	} else {
+		x.decisions = append(x.decisions, 0)
+	}
+	return applies
+}
+
+// holds reports whether value is valid under n.
+func holds(n *node, value any) bool {
+	for s := n.schema; s != nil; s = s.Ref { // a type that differs settles it cheaply
+		if len(s.Types) > 0 && !typeAdmitted(s.Types, value) {
+			return false
+		}
+	}
+	return n.schema.Validate(value) == nil
+}
+
+func typeAdmitted(types []string, value any) bool {
+	kind := typeOf(value)
+	return slices.ContainsFunc(types, func(t string) bool { return t == kind || t == "integer" && kind == "number" })
+}
+
+// typeOf is a decoded value's type as JSON Schema calls it.
+func typeOf(value any) string {
+	switch value.(type) {
+	case map[string]any:
+		return "object"
+	case []any:
+		return "array"
+	case string:
+		return "string"
+	case json.Number:
+		return "number"
+	case bool:
+		return "boolean"
+	}
+	return "null"
+}
+
+// newSpot draws the conclusions from the subschemas that apply.
+func (w *walker) newSpot(p *place, x *expansion) *spot {
+	s := &spot{walker: w, nodes: x.nodes, reach: x.reach, marks: p.marks, undeclared: p.undeclared}
+	for _, ref := range x.refs {
+		s.marks.definitions = append(slices.Clip(s.marks.definitions), w.overlay.Definition(ref)...)
+	}
+	var class, keys mask.Class
+	for _, n := range s.nodes {
+		class = mask.MoreProtective(class, n.class)
+		keys = mask.MoreProtective(keys, n.keyClass)
+		if n.names != nil {
+			keys = mask.MoreProtective(keys, n.names.class)
+		}
+		s.closed = s.closed || n.closes
+		s.enumerated = s.enumerated || n.enumerated
+		s.tuple = max(s.tuple, len(n.tuple))
+	}
+	if marked := s.marks.class(); marked != "" {
+		class = marked
+	}
+	if marked := s.marks.keys(); marked != "" {
+		keys = marked
+	}
+	if s.keys = keys; keys == "" {
+		s.keys = p.aroundKeys
+	}
+	name := p.named
+	if name == "" {
+		name = p.namedOut
+	}
+	if class != "" {
+		s.class, s.around = class, class
+	} else {
+		s.class, s.around, s.namedOut = mask.MoreProtective(p.around, name), p.around, name
+	}
+	s.shape = sync.OnceValue(func() *mask.Shape { return newShape(s.nodes) })
+	s.required = sync.OnceValue(func() map[string]bool { return requiredNames(s.nodes) })
+	return s
+}
+
+func requiredNames(nodes []*node) map[string]bool {
+	required := map[string]bool{}
+	for _, n := range nodes {
+		for _, name := range n.schema.Required {
+			required[name] = true
+		}
+	}
+	return required
+}
+
+// newShape gathers what subschemas demand of a value that is no container.
+func newShape(nodes []*node) *mask.Shape {
+	shape := &mask.Shape{}
+	for _, n := range nodes {
+		s := n.schema
+		if s.Format != "" && shape.Format == "" {
+			shape.Format = s.Format
+		}
+		if s.Pattern != nil {
+			shape.Patterns = append(shape.Patterns, s.Pattern.String())
+		}
+		shape.MinLength = max(shape.MinLength, s.MinLength)
+		if s.MaxLength >= 0 && (shape.MaxLength == 0 || s.MaxLength < shape.MaxLength) {
+			shape.MaxLength = s.MaxLength
+		}
+		shape.Integer = shape.Integer || slices.Contains(s.Types, "integer") && !slices.Contains(s.Types, "number")
+		boundShape(shape, s)
+		enum := s.Enum
+		if len(s.Constant) > 0 {
+			enum = s.Constant
+		}
+		if len(enum) > 0 && len(shape.Enum) == 0 {
+			for _, value := range enum {
+				if text, err := json.Marshal(value); err == nil {
+					shape.Enum = append(shape.Enum, string(text))
+				}
+			}
+		}
+	}
+	return shape.Compile()
+}
+
+// boundShape takes the tighter of each bound.
+func boundShape(shape *mask.Shape, s *v5.Schema) {
+	if s.Minimum != nil && (shape.Minimum == nil || s.Minimum.Cmp(shape.Minimum) > 0) {
+		shape.Minimum = s.Minimum
+	}
+	if s.Maximum != nil && (shape.Maximum == nil || s.Maximum.Cmp(shape.Maximum) < 0) {
+		shape.Maximum = s.Maximum
+	}
+	if s.ExclusiveMinimum != nil && (shape.Above == nil || s.ExclusiveMinimum.Cmp(shape.Above) > 0) {
+		shape.Above = s.ExclusiveMinimum
+	}
+	if s.ExclusiveMaximum != nil && (shape.Below == nil || s.ExclusiveMaximum.Cmp(shape.Below) < 0) {
+		shape.Below = s.ExclusiveMaximum
+	}
+	if s.MultipleOf != nil {
+		shape.MultipleOf = s.MultipleOf
+	}
+}

@@ -1,0 +1,332 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
+	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
+)
+
+// masking is one document on its way through one masker.
+type masking struct {
+	walker *walker
+	masker *mask.Masker
+	dec    jsontext.Decoder
+	buf    bytes.Buffer
+	out    []byte
+	stats  *Stats
+	path   []step
+}
+
+// step is one token of the way to a value.
+type step struct {
+	name  string // of a property; '*' if it is data
+	index int    // of an item, if name is empty and item set
+	item  bool
+}
+
+var maskings = sync.Pool{New: func() any { return new(masking) }}
+
+func (w *walker) mask(dst, data []byte, m *mask.Masker, stats *Stats) ([]byte, error) {
+	if m == nil {
+		return dst, &Withheld{
+			Code: CodePolicy, Why: "there is no masking policy", Cure: "give the route a policy",
+		}
+	}
+	value, err := strictjson.Decode(data, w.limits)
+	if err != nil {
+		withheld := &Withheld{Code: CodeNotJSON, Why: "the document is not strict JSON", Cure: "find out how it came into the stream: the gate refuses such documents"}
+		if strict := (*strictjson.Error)(nil); errors.As(err, &strict) {
+			withheld.Why += " (" + strict.Code + ")"
+		}
+		return dst, withheld
+	}
+	r := maskings.Get().(*masking)
+	r.walker, r.masker, r.out, r.stats = w, m, dst, stats
+	r.buf = *bytes.NewBuffer(data)
+	r.dec.Reset(&r.buf)
+	out, err := r.document(value)
+	// Not reached after a panic: a state that may be broken is not used again.
+	r.walker, r.masker, r.out, r.stats, r.buf, r.path = nil, nil, nil, nil, bytes.Buffer{}, r.path[:0]
+	maskings.Put(r)
+	return out, err
+}
+
+func (r *masking) document(value any) ([]byte, error) {
+	s := r.walker.spot(r.walker.root, value)
+	technique, err := r.technique(s, value)
+	if err != nil {
+		return r.out, err
+	}
+	if technique == mask.Drop {
+		return r.out, r.withheld(CodeDropRequired, s.class, "the class of the whole document is dropped", "classify its fields instead")
+	}
+	err = r.write(s, technique, value)
+	return r.out, err
+}
+
+// technique decides what becomes of value. A container is gone into, unless it
+// is dropped as a whole.
+func (r *masking) technique(s *spot, value any) (mask.Technique, error) {
+	if isContainer(value) {
+		if s.class != "" && r.masker.Technique(s.class) == mask.Drop {
+			return mask.Drop, nil
+		}
+		return mask.Pass, nil
+	}
+	if s.class == "" {
+		if s.undeclared {
+			return "", r.withheld(CodeUndeclared, "", "the schema neither declares nor admits this property",
+				"declare and classify it in a new version of the schema, or classify it in an overlay")
+		}
+		kind := kindOf(value)
+		t := r.masker.Default(kind, s.enumerated)
+		if t == mask.Withhold {
+			return "", r.withheld(CodeUnclassified, "", fmt.Sprintf("nobody classified this %s, and the policy %s withholds such", kind, r.masker.Policy()),
+				"classify it, with "+classAnnotation+" in the schema or in an overlay")
+		}
+		return t, nil
+	}
+	if !s.class.Known() {
+		return "", r.withheld(CodeUnknownClass, s.class, "nobody knows this class", "correct its name in the schema")
+	}
+	t := r.masker.Technique(s.class)
+	if t == mask.Withhold {
+		return "", r.withheld(CodePolicy, s.class, fmt.Sprintf("the policy %s withholds this class, or has no valid rule for it", r.masker.Policy()),
+			"give the class a rule in the policy")
+	}
+	return t, nil
+}
+
+func kindOf(value any) mask.Kind {
+	switch value.(type) {
+	case string:
+		return mask.String
+	case json.Number:
+		return mask.Number
+	case bool:
+		return mask.Bool
+	}
+	return mask.Null
+}
+
+// write writes value as the technique makes it.
+func (r *masking) write(s *spot, technique mask.Technique, value any) error {
+	switch value := value.(type) {
+	case map[string]any:
+		return r.object(s, value)
+	case []any:
+		return r.array(s, value)
+	}
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		return r.broken(err)
+	}
+	v := mask.Value{Kind: kindOf(value)}
+	switch value := value.(type) {
+	case string:
+		v.Text = value
+	case json.Number:
+		v.Text = value.String()
+	case bool:
+		v.Text = strconv.FormatBool(value)
+	}
+	if technique == mask.Pass || v.Kind == mask.Null || v.Kind == mask.String && v.Text == "" {
+		r.out = append(r.out, raw...)
+		r.stats.Passed++
+		return nil
+	}
+	r.out, err = r.masker.Replace(r.out, technique, s.class, v, s.shape())
+	if err != nil {
+		return r.refused(s.class, err)
+	}
+	if technique == mask.Token {
+		r.stats.Masked++
+	} else {
+		r.stats.Redacted++
+	}
+	return nil
+}
+
+func (r *masking) object(s *spot, object map[string]any) error {
+	if _, err := r.dec.ReadToken(); err != nil {
+		return r.broken(err)
+	}
+	r.out = append(r.out, '{')
+	first := true
+	for r.dec.PeekKind() == '"' {
+		token, err := r.dec.ReadToken()
+		if err != nil {
+			return r.broken(err)
+		}
+		wrote, err := r.member(s, token.String(), object, first)
+		if err != nil {
+			return err
+		}
+		first = first && !wrote
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return r.broken(err)
+	}
+	r.out = append(r.out, '}')
+	return nil
+}
+
+// member writes one property, unless it is dropped.
+func (r *masking) member(s *spot, name string, object map[string]any, first bool) (wrote bool, err error) {
+	c, ok := s.child(name)
+	shown := "*"
+	if ok && c.declared {
+		shown = name
+	}
+	r.path = append(r.path, step{name: shown})
+	defer func() {
+		if err == nil {
+			r.path = r.path[:len(r.path)-1]
+		}
+	}()
+	if !ok {
+		return false, r.withheld(CodeUndeclared, "", "the schema neither declares nor admits this property",
+			"declare and classify it in a new version of the schema")
+	}
+	value := object[name]
+	inside := r.walker.spot(c.place, value)
+	technique, err := r.technique(inside, value)
+	if err != nil {
+		return false, err
+	}
+	if technique == mask.Drop {
+		if s.required()[name] {
+			return false, r.withheld(CodeDropRequired, inside.class, "values of this class are dropped, but the schema requires the property",
+				"make the property optional, or redact the class")
+		}
+		if err := r.dec.SkipValue(); err != nil {
+			return false, r.broken(err)
+		}
+		r.stats.Dropped++
+		return false, nil
+	}
+	if !first {
+		r.out = append(r.out, ',')
+	}
+	if err := r.name(s, c, name); err != nil {
+		return false, err
+	}
+	r.out = append(r.out, ':')
+	return true, r.write(inside, technique, value)
+}
+
+// name writes a property's name; in a map it is data.
+func (r *masking) name(s *spot, c child, name string) error {
+	technique := mask.Pass
+	switch {
+	case c.declared:
+	case s.keys != "" && !s.keys.Known():
+		return r.withheld(CodeUnknownClass, s.keys, "nobody knows the class of the names in this map", "correct it in the schema")
+	case s.keys != "":
+		technique = r.masker.Technique(s.keys)
+	default:
+		technique = r.masker.DefaultKey()
+		if c.place.undeclared {
+			technique = mask.Withhold
+		}
+	}
+	switch technique {
+	case mask.Pass:
+	case mask.Token:
+		name = r.masker.KeyToken(s.keys, name)
+		r.stats.Masked++
+	default:
+		return r.withheld(CodeUnclassifiedKey, s.keys, "the name of this property is data: the schema admits such names without listing them, and the policy lets none of them through",
+			"classify the names, with "+keyClassAnnotation+" in the schema or keys in an overlay, as a class whose technique is token or pass")
+	}
+	var err error
+	if r.out, err = jsontext.AppendQuote(r.out, name); err != nil {
+		return r.broken(err)
+	}
+	return nil
+}
+
+func (r *masking) array(s *spot, items []any) error {
+	if _, err := r.dec.ReadToken(); err != nil {
+		return r.broken(err)
+	}
+	r.out = append(r.out, '[')
+	first := true
+	for i, item := range items {
+		r.path = append(r.path, step{index: i, item: true})
+		inside := r.walker.spot(s.item(i), item)
+		technique, err := r.technique(inside, item)
+		if err != nil {
+			return err
+		}
+		if technique == mask.Drop {
+			if s.tuple > 0 {
+				return r.withheld(CodeDropRequired, inside.class, "values of this class are dropped, but the items of this array mean something by their position",
+					"redact the class")
+			}
+			if err := r.dec.SkipValue(); err != nil {
+				return r.broken(err)
+			}
+			r.stats.Dropped++
+		} else {
+			if !first {
+				r.out = append(r.out, ',')
+			}
+			first = false
+			if err := r.write(inside, technique, item); err != nil {
+				return err
+			}
+		}
+		r.path = r.path[:len(r.path)-1]
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return r.broken(err)
+	}
+	r.out = append(r.out, ']')
+	return nil
+}
+
+// withheld is the refusal at the current place.
+func (r *masking) withheld(code string, class mask.Class, why, cure string) *Withheld {
+	return &Withheld{Code: code, Pointer: r.pointer(), Class: shownClass(class), Why: why, Cure: cure}
+}
+
+// shownClass keeps what somebody wrote as a class from being a text of any length.
+func shownClass(class mask.Class) string { return shorten(string(class), 40) }
+
+func (r *masking) pointer() string {
+	var b strings.Builder
+	for _, s := range r.path {
+		b.WriteByte('/')
+		if s.item {
+			b.WriteString(strconv.Itoa(s.index))
+		} else {
+			b.WriteString(jsonschema.EscapeToken(s.name))
+		}
+	}
+	return b.String()
+}
+
+// refused is the refusal for what a technique could not do.
+func (r *masking) refused(class mask.Class, err error) *Withheld {
+	w := r.withheld(CodeUnfit, class, "the value could not be masked", "give the class another technique")
+	if refusal := (*mask.Refusal)(nil); errors.As(err, &refusal) {
+		w.Why, w.Cure, w.cause = refusal.Why, refusal.Cure, refusal
+	}
+	return w
+}
+
+// broken is for a decoder that fails on what it has accepted before.
+func (r *masking) broken(err error) *Withheld {
+	return r.withheld(CodeFault, "", fmt.Sprintf("reading the document a second time failed (%T)", err), "report this as a defect, with the schema")
+}

@@ -1,0 +1,184 @@
+package contract
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
+	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
+)
+
+// walker is the engine that decodes a document, has jsonschema v5 validate it,
+// and goes through it with the schema to find what is closed and what is
+// classified. It remembers what it finds out about places; documents take no
+// part in that.
+type walker struct {
+	linked  *jsonschema.Linked
+	graph   *graph
+	overlay *mask.Overlay
+	open    bool
+	limits  strictjson.Limits
+	places  places
+	root    *place
+}
+
+func newWalker(linked *jsonschema.Linked, o Options) *walker {
+	w := &walker{
+		linked: linked, graph: newGraph(linked), overlay: o.Overlay, open: o.Open, limits: o.Limits,
+		places: places{known: map[string]*place{}},
+	}
+	exact, wildcard := o.Overlay.Subject(o.Subject)
+	w.root = w.places.intern(&place{roots: []*node{w.graph.root}, marks: marks{exact: exact, wildcard: wildcard}})
+	return w
+}
+
+func (w *walker) known(name string) bool { return w.graph.names[name] }
+
+func (w *walker) validate(data []byte) ([]Violation, error) {
+	value, err := strictjson.Decode(data, w.limits)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.linked.Schema.Validate(value); err != nil {
+		var invalid *v5.ValidationError
+		if !errors.As(err, &invalid) {
+			panic(err) // a schema that loops: no verdict
+		}
+		return w.explain(invalid, value), nil
+	}
+	if w.open {
+		return nil, nil
+	}
+	var violations []Violation
+	w.undeclared(w.root, value, "", &violations)
+	sortViolations(violations)
+	return violations, nil
+}
+
+// undeclared collects the properties that value has and the schema neither
+// declares nor admits.
+func (w *walker) undeclared(p *place, value any, pointer string, violations *[]Violation) {
+	if len(p.roots)+len(p.maybe) == 0 {
+		return // nothing is said of this place, nor of any below
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		s := w.spot(p, value)
+		for name, member := range value {
+			c, ok := s.child(name)
+			at := func() string { return pointer + "/" + jsonschema.EscapeToken(name) }
+			switch {
+			case !ok:
+				*violations = append(*violations, Violation{
+					Pointer: at(), Keyword: KeywordUndeclared, SchemaPointer: s.origin(),
+					Expected: s.admittedNames(), Found: "a property called " + show(name),
+				})
+			case isContainer(member):
+				w.undeclared(c.place, member, at(), violations)
+			}
+		}
+	case []any:
+		s := w.spot(p, value)
+		for i, item := range value {
+			if isContainer(item) {
+				w.undeclared(s.item(i), item, pointer+"/"+strconv.Itoa(i), violations)
+			}
+		}
+	}
+}
+
+func isContainer(value any) bool {
+	switch value.(type) {
+	case map[string]any, []any:
+		return true
+	}
+	return false
+}
+
+// origin is where the first of the subschemas that name properties is written.
+func (s *spot) origin() string {
+	for _, n := range s.nodes {
+		if n.closes {
+			return n.origin
+		}
+	}
+	return "#"
+}
+
+// admittedNames tells which properties there may be.
+func (s *spot) admittedNames() string {
+	names := map[string]bool{}
+	for _, n := range s.nodes {
+		for name := range n.properties {
+			names[name] = true
+		}
+	}
+	if len(names) == 0 {
+		return "a name that matches one of the schema's patterns"
+	}
+	return "one of the declared properties " + shorten(strings.Join(slices.Sorted(maps.Keys(names)), ", "), 200)
+}
+
+// sortViolations orders by place (items by number), keyword, schema pointer.
+func sortViolations(violations []Violation) {
+	slices.SortFunc(violations, func(a, b Violation) int {
+		return cmp.Or(comparePointers(a.Pointer, b.Pointer), cmp.Compare(a.Keyword, b.Keyword),
+			cmp.Compare(a.SchemaPointer, b.SchemaPointer), cmp.Compare(a.Expected, b.Expected))
+	})
+}
+
+func comparePointers(a, b string) int {
+	return slices.CompareFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(a, b string) int {
+		n, errA := strconv.Atoi(a)
+		m, errB := strconv.Atoi(b)
+		if errA == nil && errB == nil {
+			return cmp.Or(cmp.Compare(n, m), cmp.Compare(a, b))
+		}
+		return cmp.Compare(a, b)
+	})
+}
+
+func compareStrings(a, b string) int { return cmp.Compare(a, b) }
+
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// sanitize replaces by '*' the names in pointer that known doesn't know.
+// Indexes of arrays in value stay.
+func sanitize(value any, pointer string, known func(string) bool) string {
+	if pointer == "" {
+		return ""
+	}
+	var b strings.Builder
+	for token := range strings.SplitSeq(pointer[1:], "/") {
+		name := jsonschema.UnescapeToken(token)
+		b.WriteByte('/')
+		switch container := value.(type) {
+		case []any:
+			i, err := strconv.Atoi(token)
+			if err != nil || i < 0 || i >= len(container) {
+				b.WriteByte('*')
+				return b.String()
+			}
+			b.WriteString(token)
+			value = container[i]
+		case map[string]any:
+			if known(name) {
+				b.WriteString(token)
+			} else {
+				b.WriteByte('*')
+			}
+			value = container[name]
+		default:
+			b.WriteByte('*')
+			return b.String()
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,65 @@
+// Package mask holds what makes an event safe for another environment: the
+// classes of data, the techniques that replace them, the policies that give
+// each class its technique in a destination, and the keys behind the tokens.
+//
+// It belongs here when it is about a single value, or about what people write
+// down to say what becomes of values. Going through a document by its schema
+// is package contract's.
+//
+// # Classification
+//
+// A schema classifies its fields with the keyword "x-lockstep-class", on a
+// property, a definition or a whole schema; Confluent's "confluent:tags" counts
+// too (see TagClass). A class on an object or array holds for everything inside
+// that has no class of its own. "x-lockstep-key-class" on an object classifies
+// the names of its properties, where the schema admits names without listing
+// them (patternProperties, additionalProperties): such names are data.
+//
+// # Overlay files
+//
+// A schema that one doesn't own is classified from outside, by a YAML file:
+//
+//	properties:                        # by the property's name, wherever it stands
+//	  login: login
+//	  email: email
+//	definitions:                       # by what a "$ref" refers to
+//	  user.schema.json:                #   the reference's name, or its last path segments
+//	    /name: person-name             #   pointer from where the definition applies
+//	    /plan: {class: internal}
+//	  license.schema.json: public      #   the definition as a whole
+//	  "#/definitions/address": address #   a definition in the schema itself
+//	subjects:                          # by registry subject and pointer into the event
+//	  github.push:
+//	    /ref: internal
+//	    /commits/*/message: text       #   * stands for one property name or array index
+//	  github.workflow_dispatch.>:      #   subjects may have NATS wildcards
+//	    /inputs: {class: text, keys: internal}
+//
+// A mark is a class, or {class: …, keys: …}, where keys is the class of the
+// names in a map at that place. On an object or array a class holds for
+// everything inside that has none of its own.
+//
+// Which one counts, for one value:
+//
+//  1. its place in "subjects" (an exact subject before one with wildcards, then
+//     the pointer with more literal tokens);
+//  2. else its place in a "definitions" entry (the pointer with more literal
+//     tokens first);
+//  3. else the class that the schema itself gives to the value;
+//  4. else the more protective one of what the nearest object or array around
+//     it got by 1-3, and of the class that "properties" gives to the value's
+//     own name or, if none, to the nearest name around it;
+//  5. else the value is unclassified, and the policy's defaults decide.
+//
+// Where several classes stand on one level, the most protective counts (see
+// MoreProtective). A property whose name is "*" can't be told from the wildcard.
+//
+// # Tokens
+//
+// A token is HMAC-SHA256 under a key that HKDF derives from the root key for
+// the pair of destination and class, over the value in its canonical form (an
+// e-mail address in lower case, an integer without its fraction or exponent, …).
+// It carries at least 20 bits, mostly 64 to 128: the odds that any two of n
+// values collide are about n²/2^(bits+1). Addresses from the documentation
+// ranges (ip) and dates are fewer than that, and collide.
+package mask

@@ -1,0 +1,220 @@
+package mask
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"strings"
+	"sync"
+)
+
+// Masker makes values safe for one destination: a policy, compiled, with the
+// keys for that destination. It is immutable and safe for concurrent use.
+type Masker struct {
+	policy      string // name@digest
+	destination string
+	key         Key
+	rules       map[Class]Rule
+	defaults    Defaults
+	macs        map[string]*macPool
+}
+
+// The labels under which what is no value of a class is tokenised. They are no
+// classes, so their tokens equal those of no value in a payload.
+const (
+	labelUnclassified = "unclassified"
+	labelMessageID    = "message-id"
+	labelTraceID      = "trace-id"
+	labelSpanID       = "span-id"
+)
+
+// New compiles a policy for a destination, under the origin's root key. It
+// needs a name, a destination and a key; what Policy.Validate reports doesn't
+// stop it, but is withheld.
+func New(policyName string, p Policy, destination string, k Key) (*Masker, error) {
+	if policyName == "" || destination == "" {
+		return nil, &Refusal{
+			Code: CodeNoPolicy, Why: fmt.Sprintf("policy %q for destination %q: both need a name", policyName, destination),
+			Cure: "name the policy and the destination environment",
+		}
+	}
+	if k.IsZero() {
+		return nil, &Refusal{
+			Code: CodeNoKey, Why: "there is no root key, and without one no token can be made",
+			Cure: "load the origin's key, or let one be made",
+		}
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, &Refusal{Code: CodeNoPolicy, Why: "the policy can't be written down: " + err.Error(), Cure: "correct the policy"}
+	}
+	digest := sha256.Sum256(text)
+	m := &Masker{
+		policy: policyName + "@" + hex.EncodeToString(digest[:6]), destination: destination, key: k,
+		rules: map[Class]Rule{}, defaults: p.Defaults.Resolve(), macs: map[string]*macPool{},
+	}
+	bad := map[string]bool{}
+	for _, problem := range p.Validate() {
+		bad[problem.Path] = true
+	}
+	for name, rule := range p.Classes {
+		path := "classes." + name
+		if bad[path] || bad[path+".technique"] || bad[path+".as"] {
+			continue // no rule: the class is withheld
+		}
+		m.rules[Class(name)] = rule
+	}
+	for class := range classes {
+		m.macs[string(class)] = m.newMACs(string(class))
+	}
+	for _, label := range []string{labelUnclassified, labelMessageID, labelTraceID, labelSpanID} {
+		m.macs[label] = m.newMACs(label)
+	}
+	return m, nil
+}
+
+// Policy is the policy's name and digest, NAME@DIGEST: two policies of one
+// name that differ have different ones.
+func (m *Masker) Policy() string { return m.policy }
+
+// Destination is the environment that the masker masks for.
+func (m *Masker) Destination() string { return m.destination }
+
+// KeyID is the public name of the root key behind the tokens.
+func (m *Masker) KeyID() string { return m.key.ID() }
+
+// String names the policy, the destination and the key's id.
+func (m *Masker) String() string {
+	return fmt.Sprintf("mask.Masker(%s to %s, key %s)", m.policy, m.destination, m.key.ID())
+}
+
+// Technique is what becomes of values of class; Withhold for a class that the
+// policy has no rule for, or that nobody knows.
+func (m *Masker) Technique(class Class) Technique {
+	if rule, ok := m.rules[class]; ok && class.Known() {
+		return rule.Technique
+	}
+	return Withhold
+}
+
+// Default is what becomes of an unclassified value; enumerated says that the
+// schema enumerates the values that are possible at its place.
+func (m *Masker) Default(kind Kind, enumerated bool) Technique {
+	var t Technique
+	switch {
+	case kind == Null:
+		t = m.defaults.Null
+	case enumerated:
+		t = m.defaults.Enum
+	case kind == Bool:
+		t = m.defaults.Boolean
+	case kind == Number:
+		t = m.defaults.Number
+	default:
+		t = m.defaults.String
+	}
+	switch t {
+	case Pass, Redact, Drop, Token:
+		return t
+	}
+	return Withhold
+}
+
+// DefaultKey is what becomes of a name in a map that nobody classified: Pass,
+// Token or Withhold.
+func (m *Masker) DefaultKey() Technique {
+	switch m.defaults.Key {
+	case Pass, Token:
+		return m.defaults.Key
+	}
+	return Withhold
+}
+
+// Token is an opaque keyed token of 26 letters and digits (128 bits), fit for a
+// subject, for value as one of class. Equal (class, value) have equal tokens; a
+// class of the vocabulary brings values to their canonical form first. A class
+// outside the vocabulary is a name space of its own.
+func (m *Masker) Token(class, value string) string {
+	digest := m.digest(class, canonical(Class(class), Value{Kind: String, Text: value}))
+	return newBitStream(digest).letters(26)
+}
+
+// MessageID is the token for a message's id (Nats-Msg-Id, ce-id): equal ids
+// have equal tokens, so that deduplication goes on working. An empty id stays
+// empty.
+func (m *Masker) MessageID(id string) string {
+	if id == "" {
+		return ""
+	}
+	return newBitStream(m.digest(labelMessageID, id)).letters(26)
+}
+
+// TraceParent masks a W3C traceparent header: version and flags stay, the
+// trace's and the span's ids become keyed ids of the same form, so that a trace
+// still hangs together. What is no traceparent gives ok false, and must not be
+// sent on.
+func (m *Masker) TraceParent(header string) (masked string, ok bool) {
+	parts := strings.Split(header, "-")
+	if len(parts) != 4 || parts[0] != "00" || !lowerHex(parts[1], 32) || !lowerHex(parts[2], 16) || !lowerHex(parts[3], 2) ||
+		strings.Trim(parts[1], "0") == "" || strings.Trim(parts[2], "0") == "" {
+		return "", false
+	}
+	trace, span := m.digest(labelTraceID, parts[1]), m.digest(labelSpanID, parts[2])
+	trace[0] |= 1 // an id of zeros is invalid
+	span[0] |= 1
+	return fmt.Sprintf("00-%x-%x-%s", trace[:16], span[:8], parts[3]), true
+}
+
+func lowerHex(s string, length int) bool {
+	return len(s) == length && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// digest is the keyed hash of a canonical value.
+func (m *Masker) digest(label, value string) [sha256.Size]byte {
+	pool, ok := m.macs[label]
+	if !ok {
+		pool = m.newMACs(label)
+	}
+	return pool.sum(value)
+}
+
+// macPool lends out HMAC states under one derived key, which are dear to make
+// and cheap to reset.
+type macPool struct{ states sync.Pool }
+
+func (m *Masker) newMACs(label string) *macPool {
+	// Lengths keep ("a", "bc") and ("ab", "c") apart.
+	info := fmt.Sprintf("lockstep/token/1\x00%d\x00%s\x00%d\x00%s", len(m.destination), m.destination, len(label), label)
+	key := m.key.derive(info)
+	return &macPool{states: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+func (p *macPool) sum(value string) (digest [sha256.Size]byte) {
+	h := p.states.Get().(hash.Hash)
+	h.Reset()
+	_, _ = h.Write([]byte(value)) // never fails
+	h.Sum(digest[:0])
+	p.states.Put(h)
+	return digest
+}
+
+// The codes of a Refusal. They are stable: programs may compare them.
+const (
+	CodeNoKey       = "no_key"       // there is no key to make tokens with
+	CodeNoPolicy    = "no_policy"    // there is no usable policy
+	CodeUnfit       = "unfit"        // no token or constant fits what the schema demands
+	CodeNoTechnique = "no_technique" // the technique can't make a value
+)
+
+// Refusal says why a value could not be masked. It never holds the value.
+type Refusal struct {
+	Code string // one of the codes above
+	Why  string
+	Cure string
+}
+
+// Error says why and how to mend it, in one line.
+func (r *Refusal) Error() string { return fmt.Sprintf("masking (%s): %s; %s", r.Code, r.Why, r.Cure) }

@@ -1,0 +1,337 @@
+package mask
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"math/big"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MinTokenBits is the least that a token may carry: a schema that leaves less
+// room gets the event withheld instead of tokens that collide.
+const MinTokenBits = 20
+
+// Replace appends to dst, as JSON, what technique makes of v, a value of class
+// ("" for an unclassified one) at a place of shape s (nil demands nothing).
+// The technique is Token or Redact; the others change no value. The error is a
+// *Refusal, and dst must not be used then.
+func (m *Masker) Replace(dst []byte, technique Technique, class Class, v Value, s *Shape) ([]byte, error) {
+	if s == nil {
+		s = &Shape{}
+	}
+	// The absence of a value is no value: there is nothing to hide, and a token
+	// for it would say that there is something.
+	if v.Kind == Null || v.Kind == String && v.Text == "" {
+		return appendValue(dst, v)
+	}
+	var bits *bitStream
+	switch technique {
+	case Token:
+		label := string(class)
+		if class == "" {
+			label = labelUnclassified
+		}
+		bits = newBitStream(m.digest(label, canonical(class, v)))
+	case Redact:
+		bits = newBitStream(sha256.Sum256([]byte("redacted")))
+	default:
+		return dst, &Refusal{
+			Code: CodeNoTechnique, Why: fmt.Sprintf("%q makes no value", technique), Cure: "use token or redact for the class",
+		}
+	}
+	if admitted := s.enumerated(v.Kind); len(admitted) > 0 {
+		if technique == Redact {
+			return append(dst, admitted[0]...), nil
+		}
+		return append(dst, admitted[bits.below(len(admitted))]...), nil
+	}
+	switch v.Kind {
+	case Bool:
+		return append(dst, "false"...), nil
+	case Number:
+		var n *big.Rat
+		var ok bool
+		if technique == Redact {
+			n, ok = s.redactedNumber()
+		} else {
+			n, ok = s.numberToken(bits)
+		}
+		if !ok {
+			return dst, unfit(technique, v.Kind)
+		}
+		return appendNumber(dst, n), nil
+	default:
+		var text string
+		var ok bool
+		if technique == Redact {
+			text, ok = s.redactedString(m.rules[class].As, bits)
+		} else {
+			text, ok = s.stringToken(m.form(class), bits, v)
+		}
+		if !ok {
+			return dst, unfit(technique, v.Kind)
+		}
+		return jsontext.AppendQuote(dst, text)
+	}
+}
+
+// KeyToken is the token for a name in a map, as one of class.
+func (m *Masker) KeyToken(class Class, name string) string {
+	label := string(class)
+	if class == "" {
+		label = labelUnclassified
+	}
+	v := Value{Kind: String, Text: name}
+	bits := newBitStream(m.digest(label, canonical(class, v)))
+	return forms[m.form(class)](bits, v)
+}
+
+// form is what a token of class looks like, unless the schema demands otherwise.
+func (m *Masker) form(class Class) Form {
+	if as := Form(m.rules[class].As); as.Known() {
+		return as
+	}
+	if info, ok := classes[class]; ok {
+		return info.form
+	}
+	return Opaque
+}
+
+func unfit(technique Technique, kind Kind) *Refusal {
+	return &Refusal{
+		Code: CodeUnfit,
+		Why:  fmt.Sprintf("no %s for a %s fits the format, pattern, length or range that the schema demands there", technique, kind),
+		Cure: "widen the schema there, drop the field, or give its class another technique",
+	}
+}
+
+func appendValue(dst []byte, v Value) ([]byte, error) {
+	if v.Kind == String {
+		return jsontext.AppendQuote(dst, v.Text)
+	}
+	return append(dst, "null"...), nil
+}
+
+// enumerated are the admitted values of one kind.
+func (s *Shape) enumerated(kind Kind) []string {
+	var found []string
+	for _, text := range s.Enum {
+		if kindOf(text) == kind {
+			found = append(found, text)
+		}
+	}
+	return found
+}
+
+func kindOf(text string) Kind {
+	switch jsontext.Value(text).Kind() {
+	case '"':
+		return String
+	case '0':
+		return Number
+	case 't', 'f':
+		return Bool
+	}
+	return Null
+}
+
+// stringToken makes a token: in the schema's format if it names one, else in
+// the form that is asked for, else by the schema's pattern, else opaque in the
+// room that there is.
+func (s *Shape) stringToken(form Form, bits *bitStream, v Value) (string, bool) {
+	if write, ok := formats[s.Format]; ok {
+		text := write(bits, v)
+		return text, s.admits(text)
+	}
+	if text := forms[form](bits, v); s.admits(text) {
+		return text, true
+	}
+	for _, p := range s.patterns {
+		if text, ok := s.fromPattern(p, bits, MinTokenBits); ok {
+			return text, true
+		}
+	}
+	// A form too long for the room: letters and digits, as many as there may be.
+	if n := s.maxLength(26); n*5 >= MinTokenBits && n <= maxGenerated {
+		text := bits.letters(n)
+		return text, s.admits(text)
+	}
+	return "", false
+}
+
+// fromPattern makes a string of at least minBits that matches a pattern and
+// all else that the shape demands.
+func (s *Shape) fromPattern(p pattern, bits *bitStream, minBits float64) (string, bool) {
+	if p.gen == nil {
+		return "", false
+	}
+	for _, repeat := range [...]int{16, 12, 26, 8, 6, 4, 32, 3, 2, 1, 0} {
+		text, entropy, ok := p.gen.generate(bits, repeat)
+		if ok && entropy >= minBits && s.admits(text) {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// redactedText stands in place of a string that was redacted.
+const redactedText = "[redacted]"
+
+// redactedFormats are the constants for the formats of JSON Schema.
+var redactedFormats = map[string]string{
+	"date-time": "1970-01-01T00:00:00Z", "date": "1970-01-01", "time": "00:00:00Z", "duration": "P0D",
+	"email": "redacted@example.com", "idn-email": "redacted@example.com",
+	"hostname": "redacted.example.com", "idn-hostname": "redacted.example.com",
+	"ipv4": "192.0.2.0", "ip-address": "192.0.2.0", "ipv6": "2001:db8::",
+	"uri": "https://example.com/redacted", "iri": "https://example.com/redacted", "uri-template": "https://example.com/redacted",
+	"uri-reference": "https://example.com/redacted", "uriref": "https://example.com/redacted", "iri-reference": "https://example.com/redacted",
+	"uuid": "00000000-0000-8000-8000-000000000000", "regex": "redacted", "json-pointer": "/redacted", "relative-json-pointer": "0/redacted",
+}
+
+func (s *Shape) redactedString(text string, bits *bitStream) (string, bool) {
+	if constant, ok := redactedFormats[s.Format]; ok {
+		return constant, s.admits(constant)
+	}
+	if text == "" {
+		text = redactedText
+	}
+	if runes := []rune(text); s.MaxLength > 0 && len(runes) > s.MaxLength {
+		text = string(runes[:s.MaxLength])
+	} else if len(runes) < s.MinLength && s.MinLength <= maxGenerated {
+		text += strings.Repeat("x", s.MinLength-len(runes))
+	}
+	if s.admits(text) {
+		return text, true
+	}
+	for _, p := range s.patterns {
+		if text, ok := s.fromPattern(p, bits, 0); ok {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// maxSafeInteger is the largest integer that a double, and so JavaScript, holds
+// exactly.
+const maxSafeInteger = 1<<53 - 1
+
+// numberToken makes a positive integer below 2^53 where the schema lets it,
+// and else what its range and its steps admit.
+func (s *Shape) numberToken(bits *bitStream) (*big.Rat, bool) {
+	if s.MultipleOf == nil && s.Minimum == nil && s.Maximum == nil && s.Above == nil && s.Below == nil {
+		return new(big.Rat).SetInt64(1 + int64(bits.uint64()%maxSafeInteger)), true //nolint:gosec // below 2^53
+	}
+	steps := []*big.Rat{big.NewRat(1, 1)}
+	if s.MultipleOf != nil && s.MultipleOf.Sign() > 0 {
+		steps[0] = s.MultipleOf
+	} else if !s.Integer {
+		steps = append(steps, big.NewRat(1, 10_000_000))
+	}
+	for _, step := range steps {
+		low, high := s.rangeIn(step)
+		count := new(big.Int).Sub(high, low)
+		count.Add(count, big.NewInt(1))
+		if count.Cmp(big.NewInt(1<<MinTokenBits)) < 0 {
+			continue
+		}
+		k := new(big.Int).SetBytes(bits.bytes(16))
+		k.Mod(k, count).Add(k, low)
+		n := new(big.Rat).Mul(new(big.Rat).SetInt(k), step)
+		if s.admitsNumber(n) {
+			return n, true
+		}
+	}
+	return nil, false
+}
+
+// rangeIn are the first and last multiple of step that the bounds admit. Where
+// there is no bound, it is such that the numbers are positive and safe, or as
+// near to that as the other bound lets them.
+func (s *Shape) rangeIn(step *big.Rat) (low, high *big.Int) {
+	safe := floor(new(big.Rat).Quo(new(big.Rat).SetInt64(maxSafeInteger), step))
+	if s.Minimum != nil {
+		low = ceil(new(big.Rat).Quo(s.Minimum, step))
+	}
+	if s.Above != nil {
+		above := new(big.Int).Add(floor(new(big.Rat).Quo(s.Above, step)), big.NewInt(1))
+		if low == nil || above.Cmp(low) > 0 {
+			low = above
+		}
+	}
+	if s.Maximum != nil {
+		high = floor(new(big.Rat).Quo(s.Maximum, step))
+	}
+	if s.Below != nil {
+		below := new(big.Int).Sub(ceil(new(big.Rat).Quo(s.Below, step)), big.NewInt(1))
+		if high == nil || below.Cmp(high) < 0 {
+			high = below
+		}
+	}
+	one := big.NewInt(1)
+	switch {
+	case low == nil && high == nil:
+		return one, safe
+	case low == nil && high.Cmp(big.NewInt(1<<MinTokenBits)) > 0:
+		return one, high
+	case low == nil:
+		return new(big.Int).Sub(high, safe), high
+	case high == nil && low.Cmp(new(big.Int).Rsh(safe, 1)) < 0:
+		return low, safe
+	case high == nil:
+		return low, new(big.Int).Add(low, safe)
+	}
+	if low.Sign() <= 0 && new(big.Int).Sub(high, one).Cmp(big.NewInt(1<<MinTokenBits)) > 0 {
+		low = one
+	}
+	return low, high
+}
+
+// redactedNumber is 0, or the admitted number nearest to it.
+func (s *Shape) redactedNumber() (*big.Rat, bool) {
+	candidates := []*big.Rat{new(big.Rat)}
+	for _, step := range []*big.Rat{s.MultipleOf, big.NewRat(1, 1), big.NewRat(1, 10_000_000)} {
+		if step == nil || step.Sign() <= 0 {
+			continue
+		}
+		low, high := s.rangeIn(step)
+		for _, k := range []*big.Int{low, high} {
+			candidates = append(candidates, new(big.Rat).Mul(new(big.Rat).SetInt(k), step))
+		}
+	}
+	for _, bound := range []*big.Rat{s.Minimum, s.Maximum} {
+		if bound != nil {
+			candidates = append(candidates, bound)
+		}
+	}
+	var nearest *big.Rat
+	for _, n := range candidates {
+		if s.admitsNumber(n) && (nearest == nil || new(big.Rat).Abs(n).Cmp(new(big.Rat).Abs(nearest)) < 0) {
+			nearest = n
+		}
+	}
+	return nearest, nearest != nil
+}
+
+func floor(r *big.Rat) *big.Int {
+	return new(big.Int).Div(r.Num(), r.Denom()) // Euclidean; the denominator is positive
+}
+
+func ceil(r *big.Rat) *big.Int {
+	return new(big.Int).Neg(floor(new(big.Rat).Neg(r)))
+}
+
+// appendNumber writes n exactly if its decimal expansion ends, which it does
+// for all that comes from decimal bounds and steps.
+func appendNumber(dst []byte, n *big.Rat) []byte {
+	if n.IsInt() {
+		return n.Num().Append(dst, 10)
+	}
+	digits, exact := n.FloatPrec()
+	if !exact {
+		digits = int(math.Max(float64(digits), 20))
+	}
+	return append(dst, n.FloatString(digits)...)
+}

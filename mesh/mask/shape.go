@@ -1,0 +1,106 @@
+package mask
+
+import (
+	"math/big"
+	"regexp"
+	"slices"
+	"unicode/utf8"
+)
+
+// Kind is a JSON value's type, as far as values can be masked: objects and
+// arrays are masked by what is in them.
+type Kind byte
+
+// The kinds of values.
+const (
+	Null Kind = iota
+	Bool
+	Number
+	String
+)
+
+// String is the kind's name in JSON Schema.
+func (k Kind) String() string {
+	return [...]string{"null", "boolean", "number", "string"}[k&3]
+}
+
+// Value is one JSON value that is no container. Text is a string's content,
+// unescaped, or a number's text.
+type Value struct {
+	Kind Kind
+	Text string
+}
+
+// Shape is what the schemas that apply at a place demand of a new value there.
+// It is a hint: who uses it validates the whole document afterwards. A Shape is
+// immutable once it is in use, and then safe for concurrent use; the zero Shape
+// demands nothing.
+type Shape struct {
+	Format    string   // "format", asserted or not
+	Patterns  []string // every "pattern" that applies
+	MinLength int      // in code points
+	MaxLength int      // in code points; 0 means unbounded
+
+	Integer    bool     // numbers must be integers
+	Minimum    *big.Rat // inclusive; nil means unbounded
+	Maximum    *big.Rat // inclusive; nil means unbounded
+	Above      *big.Rat // exclusive lower bound
+	Below      *big.Rat // exclusive upper bound
+	MultipleOf *big.Rat
+
+	// Enum has the JSON texts of the admitted values, where the schema
+	// enumerates them.
+	Enum []string
+
+	patterns []pattern
+}
+
+// Compile prepares the shape for use. Patterns that don't compile are kept as
+// demands that no generated value meets.
+func (s *Shape) Compile() *Shape {
+	s.patterns = make([]pattern, len(s.Patterns))
+	for i, p := range s.Patterns {
+		s.patterns[i] = parsePattern(p)
+	}
+	return s
+}
+
+// admits reports whether text meets the demands on a string's length and pattern.
+func (s *Shape) admits(text string) bool {
+	length := utf8.RuneCountInString(text)
+	if length < s.MinLength || s.MaxLength > 0 && length > s.MaxLength {
+		return false
+	}
+	return !slices.ContainsFunc(s.patterns, func(p pattern) bool { return !p.matches(text) })
+}
+
+// maxLength is the longest string of at most limit code points that the shape admits.
+func (s *Shape) maxLength(limit int) int {
+	if s.MaxLength > 0 && s.MaxLength < limit {
+		return s.MaxLength
+	}
+	return max(limit, s.MinLength)
+}
+
+// admitsNumber reports whether n meets the demands on a number.
+func (s *Shape) admitsNumber(n *big.Rat) bool {
+	switch {
+	case s.Integer && !n.IsInt(),
+		s.Minimum != nil && n.Cmp(s.Minimum) < 0,
+		s.Maximum != nil && n.Cmp(s.Maximum) > 0,
+		s.Above != nil && n.Cmp(s.Above) <= 0,
+		s.Below != nil && n.Cmp(s.Below) >= 0:
+		return false
+	case s.MultipleOf != nil && s.MultipleOf.Sign() != 0:
+		return new(big.Rat).Quo(n, s.MultipleOf).IsInt()
+	}
+	return true
+}
+
+// pattern is a regular expression that values can be checked against and made from.
+type pattern struct {
+	re  *regexp.Regexp // nil if it doesn't compile
+	gen *generator     // nil if nothing can be made from it
+}
+
+func (p pattern) matches(text string) bool { return p.re != nil && p.re.MatchString(text) }
