@@ -1,0 +1,574 @@
+package compat
+
+import (
+	"cmp"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+)
+
+// kind is a set of JSON types.
+type kind uint8
+
+const (
+	null kind = 1 << iota
+	boolean
+	number
+	text
+	array
+	object
+
+	anything = null | boolean | number | text | array | object
+)
+
+var kinds = [...]kind{null, boolean, number, text, array, object}
+
+func (k kind) String() string {
+	var names []string
+	for i, name := range [...]string{"null", "boolean", "number", "string", "array", "object"} {
+		if k&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
+func kindOf(types []string) kind {
+	var k kind
+	for _, t := range types {
+		switch t {
+		case "null":
+			k |= null
+		case "boolean":
+			k |= boolean
+		case "number", "integer":
+			k |= number
+		case "string":
+			k |= text
+		case "array":
+			k |= array
+		case "object":
+			k |= object
+		}
+	}
+	return k
+}
+
+// world is what the writer may have put at one place of a document: every value
+// that satisfies all of these. What is not known of it makes it larger, and a
+// larger world is harder to read, so leaving things out is sound.
+//
+// Worlds are immutable once made.
+type world struct {
+	// all are schemas that hold, with what they refer to and their allOf.
+	all []*v5.Schema
+	// none are schemas that do not hold.
+	none []*v5.Schema
+	// kinds are the types of value that are left.
+	kinds kind
+	// closed says that undeclared properties are refused here by the gate.
+	closed bool
+	// scope are all schemas that apply or may apply at this place: a property that
+	// none of them declares is undeclared. It holds more than the gate would count
+	// (branches that were not taken too), so that the world is not made too small.
+	scope []*v5.Schema
+	// present are properties that are known to be there beyond what all require.
+	present []string
+	// done are the alternatives that were looked into.
+	done []choiceKey
+}
+
+// world makes a world in which the schemas hold and that is as closed as scope,
+// the roots of all that may apply, and the policy make it.
+func (c *check) world(all, scope []*v5.Schema, closed bool) *world {
+	w := &world{kinds: anything, closed: closed}
+	if closed {
+		for _, s := range scope {
+			for _, in := range c.inPlaceOf(s) {
+				if !slices.Contains(w.scope, in) {
+					w.scope = append(w.scope, in)
+				}
+				if dynamicTarget(in) {
+					w.closed = false // what is reached from there is not known here
+				}
+			}
+		}
+		if len(scope) == 0 {
+			w.closed = false
+		}
+	}
+	c.add(w, all...)
+	return w
+}
+
+// openWorld holds whatever the schemas admit, gate or no gate.
+func (c *check) openWorld(all ...*v5.Schema) *world { return c.world(all, nil, false) }
+
+// add makes schemas hold in a world that nobody else sees yet.
+func (c *check) add(w *world, schemas ...*v5.Schema) {
+	for _, s := range schemas {
+		c.follow(w, s)
+	}
+	// A dependent schema holds when its property is known to be there, which it can
+	// only be in an object.
+	for grown := w.kinds == object; grown; {
+		grown = false
+		required := required(w)
+		for i := 0; i < len(w.all); i++ {
+			for _, dep := range dependentSchemas(w.all[i]) {
+				if required[dep.name] && !slices.Contains(w.all, dep.schema) {
+					c.follow(w, dep.schema)
+					grown = true
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(w.all[min(1, len(w.all)):], byLocation)
+}
+
+func (c *check) follow(w *world, s *v5.Schema) {
+	if slices.Contains(w.all, s) {
+		return
+	}
+	w.all = append(w.all, s)
+	if s.Always != nil && !*s.Always {
+		w.kinds = 0
+	}
+	if len(s.Types) > 0 {
+		w.kinds &= kindOf(s.Types)
+	}
+	if s.Not != nil && !slices.Contains(w.none, s.Not) {
+		w.none = append(w.none, s.Not)
+	}
+	for _, ref := range refs(s) {
+		c.follow(w, ref)
+	}
+	for _, sub := range s.AllOf {
+		c.follow(w, sub)
+	}
+}
+
+func (w *world) clone() *world {
+	n := *w
+	n.all = slices.Clone(w.all)
+	n.none = slices.Clone(w.none)
+	n.present = slices.Clone(w.present)
+	n.done = slices.Clone(w.done)
+	return &n
+}
+
+// only is the part of w that is of one kind.
+func (c *check) only(w *world, k kind) *world {
+	n := w.clone()
+	n.kinds &= k
+	c.add(n)
+	return n
+}
+
+// with is the part of w in which s holds too.
+func (c *check) with(w *world, s *v5.Schema) *world {
+	n := w.clone()
+	c.add(n, s)
+	return n
+}
+
+// without is the part of w in which s does not hold.
+func (c *check) without(w *world, s *v5.Schema) *world {
+	n := w.clone()
+	n.none = append(n.none, s)
+	return n
+}
+
+// having is the part of w in which an object has the property.
+func (c *check) having(w *world, name string) *world {
+	n := w.clone()
+	n.kinds &= object
+	if !slices.Contains(n.present, name) {
+		n.present = append(n.present, name)
+		slices.Sort(n.present)
+	}
+	c.add(n)
+	return n
+}
+
+// refs are the schemas that s applies by reference, whatever way it is reached.
+func refs(s *v5.Schema) []*v5.Schema {
+	var out []*v5.Schema
+	if s.Ref != nil {
+		out = append(out, s.Ref)
+	}
+	if s.RecursiveRef != nil && !s.RecursiveRef.RecursiveAnchor {
+		out = append(out, s.RecursiveRef)
+	}
+	if s.DynamicRef != nil && s.DynamicRef.DynamicAnchor == "" {
+		out = append(out, s.DynamicRef)
+	}
+	return out
+}
+
+// dynamicTarget says that s has a reference whose target depends on the way to it.
+func dynamicTarget(s *v5.Schema) bool {
+	return s.RecursiveRef != nil && s.RecursiveRef.RecursiveAnchor ||
+		s.DynamicRef != nil && s.DynamicRef.DynamicAnchor != ""
+}
+
+// dependent is a schema that holds where a property is present.
+type dependent struct {
+	name   string
+	schema *v5.Schema
+}
+
+// dependentSchemas are those of dependentSchemas and of dependencies, by name.
+func dependentSchemas(s *v5.Schema) []dependent {
+	if len(s.Dependencies) == 0 && len(s.DependentSchemas) == 0 {
+		return nil
+	}
+	var out []dependent
+	for name, dependency := range s.Dependencies {
+		if sub, ok := dependency.(*v5.Schema); ok {
+			out = append(out, dependent{name, sub})
+		}
+	}
+	for name, sub := range s.DependentSchemas {
+		out = append(out, dependent{name, sub})
+	}
+	slices.SortFunc(out, func(a, b dependent) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), byLocation(a.schema, b.schema))
+	})
+	return out
+}
+
+// dependentRequired are the names of dependentRequired and of dependencies.
+func dependentRequired(s *v5.Schema) map[string][]string {
+	if len(s.Dependencies) == 0 {
+		return s.DependentRequired
+	}
+	out := map[string][]string{}
+	maps.Copy(out, s.DependentRequired)
+	for name, dependency := range s.Dependencies {
+		if names, ok := dependency.([]string); ok {
+			out[name] = slices.Concat(out[name], names)
+		}
+	}
+	return out
+}
+
+// required are the properties that every object of w has.
+func required(w *world) map[string]bool {
+	out := map[string]bool{}
+	for _, name := range w.present {
+		out[name] = true
+	}
+	for _, s := range w.all {
+		for _, name := range s.Required {
+			out[name] = true
+		}
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, s := range w.all {
+			for name, names := range dependentRequired(s) {
+				if !out[name] {
+					continue
+				}
+				for _, n := range names {
+					if !out[n] {
+						out[n], grown = true, true
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// choiceKey names a keyword that offers alternatives.
+type choiceKey struct {
+	schema  *v5.Schema
+	keyword choiceKeyword
+}
+
+type choiceKeyword byte
+
+const (
+	anyOf  choiceKeyword = 'a'
+	oneOf  choiceKeyword = 'o'
+	ifElse choiceKeyword = 'i'
+)
+
+// choice is a keyword of the writer's by which at least one of the alternatives
+// holds.
+type choice struct {
+	key          choiceKey
+	alternatives []alternative
+}
+
+type alternative struct {
+	holds []*v5.Schema
+	fails []*v5.Schema
+}
+
+// nextChoice is the first keyword with alternatives that was not looked into.
+func (c *check) nextChoice(w *world) (choice, bool) {
+	for _, s := range w.all {
+		for _, keyword := range [...]choiceKeyword{oneOf, anyOf, ifElse} {
+			key := choiceKey{s, keyword}
+			if slices.Contains(w.done, key) {
+				continue
+			}
+			if alternatives := alternatives(s, keyword); len(alternatives) > 0 {
+				return choice{key, alternatives}, true
+			}
+		}
+	}
+	return choice{}, false
+}
+
+func alternatives(s *v5.Schema, keyword choiceKeyword) []alternative {
+	var out []alternative
+	switch keyword {
+	case anyOf:
+		for _, branch := range s.AnyOf {
+			out = append(out, alternative{holds: []*v5.Schema{branch}})
+		}
+	case oneOf:
+		for i, branch := range s.OneOf {
+			others := slices.Concat(s.OneOf[:i], s.OneOf[i+1:])
+			out = append(out, alternative{holds: []*v5.Schema{branch}, fails: others})
+		}
+	case ifElse:
+		if s.If == nil || (s.Then == nil && s.Else == nil) {
+			return nil
+		}
+		yes := alternative{holds: []*v5.Schema{s.If}}
+		if s.Then != nil {
+			yes.holds = append(yes.holds, s.Then)
+		}
+		no := alternative{fails: []*v5.Schema{s.If}}
+		if s.Else != nil {
+			no.holds = []*v5.Schema{s.Else}
+		}
+		out = []alternative{yes, no}
+	}
+	return out
+}
+
+// choose is the part of w in which the alternative is the case.
+func (c *check) choose(w *world, chosen choice, a alternative) *world {
+	n := w.clone()
+	n.done = append(n.done, chosen.key)
+	n.none = append(n.none, a.fails...)
+	c.add(n, a.holds...)
+	return n
+}
+
+// impossible reports whether w, a world of one kind, is seen to hold nothing.
+func (c *check) impossible(w *world) bool {
+	if w.kinds == 0 {
+		return true
+	}
+	for _, no := range w.none {
+		if no.Always != nil && *no.Always {
+			return true
+		}
+		for _, s := range w.all {
+			if c.same(s, no) {
+				return true
+			}
+		}
+	}
+	switch w.kinds {
+	case number:
+		return interval(w).empty()
+	case text:
+		low, high := lengths(w.all, func(s *v5.Schema) (int, int) { return s.MinLength, s.MaxLength })
+		return high >= 0 && low > high
+	case array:
+		low, high := c.itemCount(w)
+		return high >= 0 && low > high
+	case object:
+		low, high := lengths(w.all, func(s *v5.Schema) (int, int) { return s.MinProperties, s.MaxProperties })
+		if high >= 0 && max(low, len(required(w))) > high {
+			return true
+		}
+		for name := range required(w) {
+			if child := c.property(w, name); child == nil || child.kinds == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lengths is the range of a count; high is -1 when it is unbounded.
+func lengths(all []*v5.Schema, of func(*v5.Schema) (int, int)) (low, high int) {
+	high = -1
+	for _, s := range all {
+		l, h := of(s)
+		low = max(low, l)
+		if h >= 0 && (high < 0 || h < high) {
+			high = h
+		}
+	}
+	return low, high
+}
+
+// values lists the values of w, a world of one kind, if they are finitely many
+// and known. It may list too many, never too few.
+func (c *check) values(w *world) ([]any, bool) {
+	var candidates []any
+	switch w.kinds {
+	case null:
+		candidates = []any{nil}
+	case boolean:
+		candidates = []any{false, true}
+	default:
+		listed := false
+		for _, s := range w.all {
+			if len(s.Constant) > 0 {
+				candidates, listed = s.Constant[:1], true
+				break
+			}
+			if len(s.Enum) > 0 && (!listed || len(s.Enum) < len(candidates)) {
+				candidates, listed = s.Enum, true
+			}
+		}
+		if !listed {
+			return nil, false
+		}
+	}
+	var out []any
+	for _, v := range candidates {
+		if valueKind(v)&w.kinds != 0 && c.mayHold(w, v) {
+			out = append(out, v)
+		}
+	}
+	return out, true
+}
+
+// mayHold reports whether v is not excluded from w.
+func (c *check) mayHold(w *world, v any) bool {
+	if c.writerDynamic || c.readerDynamic {
+		return true
+	}
+	for _, s := range w.all {
+		if valid, ok := validates(s, v); ok && !valid {
+			return false
+		}
+	}
+	for _, s := range w.none {
+		if valid, ok := validates(s, v); ok && valid {
+			return false
+		}
+	}
+	return true
+}
+
+// validates asks the reference validator. It panics on some numbers that no
+// big.Rat holds; ok is false then.
+func validates(s *v5.Schema, v any) (valid, ok bool) {
+	defer func() {
+		if recover() != nil {
+			valid, ok = false, false
+		}
+	}()
+	return s.Validate(v) == nil, true
+}
+
+func valueKind(v any) kind {
+	switch v.(type) {
+	case nil:
+		return null
+	case bool:
+		return boolean
+	case string:
+		return text
+	case []any:
+		return array
+	case map[string]any:
+		return object
+	}
+	return number
+}
+
+// span is an interval of numbers; a nil bound is infinity.
+type span struct {
+	low, high         *big.Rat
+	lowOpen, highOpen bool
+}
+
+func (s span) empty() bool {
+	if s.low == nil || s.high == nil {
+		return false
+	}
+	order := s.low.Cmp(s.high)
+	return order > 0 || order == 0 && (s.lowOpen || s.highOpen)
+}
+
+// interval is where the numbers of w lie.
+func interval(w *world) span {
+	var out span
+	for _, s := range w.all {
+		out.raise(s.Minimum, false)
+		out.raise(s.ExclusiveMinimum, true)
+		out.lower(s.Maximum, false)
+		out.lower(s.ExclusiveMaximum, true)
+	}
+	if integral(w) {
+		out.roundInward()
+	}
+	return out
+}
+
+func (s *span) raise(bound *big.Rat, open bool) {
+	if bound == nil {
+		return
+	}
+	if s.low == nil || bound.Cmp(s.low) > 0 || bound.Cmp(s.low) == 0 && open {
+		s.low, s.lowOpen = bound, open
+	}
+}
+
+func (s *span) lower(bound *big.Rat, open bool) {
+	if bound == nil {
+		return
+	}
+	if s.high == nil || bound.Cmp(s.high) < 0 || bound.Cmp(s.high) == 0 && open {
+		s.high, s.highOpen = bound, open
+	}
+}
+
+// roundInward moves the bounds to the integers within.
+func (s *span) roundInward() {
+	one := big.NewInt(1)
+	if s.low != nil {
+		floor := new(big.Int).Div(s.low.Num(), s.low.Denom()) // Euclidean: floor for a positive denominator
+		if !s.low.IsInt() || s.lowOpen {
+			floor.Add(floor, one)
+		}
+		s.low, s.lowOpen = new(big.Rat).SetInt(floor), false
+	}
+	if s.high != nil {
+		floor := new(big.Int).Div(s.high.Num(), s.high.Denom())
+		if s.high.IsInt() && s.highOpen {
+			floor.Sub(floor, one)
+		}
+		s.high, s.highOpen = new(big.Rat).SetInt(floor), false
+	}
+}
+
+// integral reports whether all numbers of w are integers.
+func integral(w *world) bool {
+	for _, s := range w.all {
+		if slices.Contains(s.Types, "integer") && !slices.Contains(s.Types, "number") {
+			return true
+		}
+		if s.MultipleOf != nil && s.MultipleOf.IsInt() {
+			return true
+		}
+	}
+	return false
+}

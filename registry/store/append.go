@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Append stores data directly after the position that the caller has read up
+// to, or fails: with [Conflict] if the log has moved on, with [Uncertain] if no
+// answer came. After Uncertain the same call may be repeated; at most one of the
+// attempts is stored, because all expect the same position.
+//
+// The subject is made with [Subject]. A nil error means that the server has
+// stored the record as durably as it is configured to.
+func (l *Log) Append(ctx context.Context, after Position, subject string, data []byte) (Position, error) {
+	if !l.writable {
+		return Position{}, &Error{
+			Code:    ReadOnly,
+			Problem: "the stream " + Stream + " is a replica here",
+			Cure:    "append on the primary",
+		}
+	}
+	next := after.next(data)
+	msg := &nats.Msg{
+		Subject: subject,
+		Data:    data,
+		Header: nats.Header{
+			HeaderRevision: {strconv.FormatUint(next.Revision, 10)},
+			HeaderChain:    {next.chainText()},
+		},
+	}
+	ack, err := l.js.PublishMsg(
+		ctx, msg,
+		jetstream.WithExpectStream(Stream),
+		jetstream.WithExpectLastSequence(after.Sequence),
+	)
+	if err != nil {
+		return Position{}, appendError(err, msg.Size(), l.js.Conn().MaxPayload())
+	}
+	next.Sequence = ack.Sequence
+	return next, nil
+}
+
+// byteCount writes a size for people.
+func byteCount(n int64) string {
+	if n < 10_000 {
+		return strconv.FormatInt(n, 10) + " bytes"
+	}
+	return strconv.FormatInt(n/1024, 10) + " KiB"
+}
