@@ -314,6 +314,9 @@ func (n *Node) serve(ctx context.Context, o *server.Options) error {
 	if err != nil {
 		return &Error{Code: CodeServer, Op: "start the NATS server of", What: n.config.Environment, Cause: err}
 	}
+	if err := n.know(s); err != nil {
+		return err
+	}
 	fatal := make(chan error, 1)
 	s.SetLoggerV2(newLogger(n.config.Logger, fatal), false, false, false)
 	n.server = s
@@ -338,6 +341,23 @@ func (n *Node) serve(ctx context.Context, o *server.Options) error {
 			return nil
 		}
 	}
+}
+
+// know has the server know its accounts before it starts. In operator mode it
+// would otherwise learn of an account from the first connection into it, and
+// enable JetStream and recover the account's streams then, beside whatever
+// that connection, or the next, asks for already.
+func (n *Node) know(s *server.Server) error {
+	for _, account := range []string{accountMesh, accountApps} {
+		public, err := n.identity.public(nkeys.PrefixByteAccount, "account/"+account)
+		if err != nil {
+			return err
+		}
+		if _, err := s.LookupAccount(public); err != nil {
+			return &Error{Code: CodeServer, Op: "set up account " + account + " of", What: n.config.Environment, Cause: err}
+		}
+	}
+	return nil
 }
 
 // prepare makes the streams and starts the guard.

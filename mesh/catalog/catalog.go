@@ -1,0 +1,126 @@
+// Package catalog gives the gate and the routes the contracts they apply: the
+// schema versions of the registry's view, compiled once and shared.
+//
+// How a contract validates and masks belongs in mesh/contract; what versions
+// exist, in registry. This package only decides which of them apply.
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/lockstep-mesh/lockstep/mesh/contract"
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
+	"github.com/lockstep-mesh/lockstep/registry"
+)
+
+// ErrUnknownType says that no schema is registered for an event type.
+var ErrUnknownType = errors.New("no schema is registered for the event type")
+
+// ErrUnknownVersion says that a subject has no such version.
+var ErrUnknownVersion = errors.New("no such schema version")
+
+// Domain is what the mesh's configuration says about one domain's contracts.
+type Domain struct {
+	Overlay *mask.Overlay // classes for schemas that carry none; may be nil
+	Open    bool          // admits fields that a schema does not declare
+}
+
+// Catalog compiles contracts on demand and keeps them. It is safe for
+// concurrent use.
+type Catalog struct {
+	registry *registry.Registry
+	domains  map[string]Domain
+
+	compiled sync.Map // versionKey -> *entry
+	types    sync.Map // event type -> *candidates
+}
+
+type versionKey struct {
+	subject string
+	version int
+}
+
+// entry compiles its contract once, however many ask for it together.
+type entry struct {
+	once     sync.Once
+	contract *contract.Contract
+	err      error
+}
+
+// candidates are the versions for one event type, as of one revision.
+type candidates struct {
+	revision uint64
+	versions []registry.Version // newest first
+}
+
+// New makes a catalog over a registry's view.
+func New(r *registry.Registry, domains map[string]Domain) *Catalog {
+	return &Catalog{registry: r, domains: domains}
+}
+
+// Candidates are the versions that may validate an event, newest first: those
+// of its own type, or of its whole entity when its type has none. The error
+// wraps ErrUnknownType when there are none.
+func (c *Catalog) Candidates(s wire.Subject) ([]registry.Version, error) {
+	revision := c.registry.Revision()
+	eventType := s.Type()
+	if known, ok := c.types.Load(eventType); ok {
+		if k := known.(*candidates); k.revision == revision { //nolint:forcetypeassert // the map holds nothing else
+			return k.versions, nil
+		}
+	}
+	if s.Entity == wire.SharedEntity {
+		return nil, fmt.Errorf("%s: %w: %q holds shared definitions, not events", eventType, ErrUnknownType, s.EntityType())
+	}
+	versions := c.registry.Versions(eventType)
+	if len(versions) == 0 && s.Action != "" {
+		versions = c.registry.Versions(s.EntityType())
+	}
+	if len(versions) == 0 {
+		return nil, fmt.Errorf("%s: %w", eventType, ErrUnknownType)
+	}
+	newest := make([]registry.Version, 0, len(versions))
+	for i := len(versions) - 1; i >= 0; i-- {
+		newest = append(newest, versions[i])
+	}
+	c.types.Store(eventType, &candidates{revision: revision, versions: newest})
+	return newest, nil
+}
+
+// Contract is the compiled contract of a version.
+func (c *Catalog) Contract(v registry.Version) (*contract.Contract, error) {
+	loaded, _ := c.compiled.LoadOrStore(versionKey{v.Subject, v.Version}, &entry{})
+	e := loaded.(*entry) //nolint:forcetypeassert // the map holds nothing else
+	e.once.Do(func() { e.contract, e.err = c.compile(v) })
+	return e.contract, e.err
+}
+
+// Version is the compiled contract of a subject's version by number. The error
+// wraps ErrUnknownVersion when the view does not hold it.
+func (c *Catalog) Version(subject string, number int) (*contract.Contract, error) {
+	v, ok := c.registry.Version(subject, number)
+	if !ok {
+		return nil, fmt.Errorf("%s version %d: %w", subject, number, ErrUnknownVersion)
+	}
+	return c.Contract(v)
+}
+
+func (c *Catalog) compile(v registry.Version) (*contract.Contract, error) {
+	bundle, err := c.registry.Bundle(v)
+	if err != nil {
+		return nil, fmt.Errorf("gather the references of %s version %d: %w", v.Subject, v.Version, err)
+	}
+	options := contract.Options{Subject: v.Subject, Version: v.Version, ID: v.ID}
+	if s, err := wire.ParseSubject(v.Subject); err == nil {
+		d := c.domains[s.Domain]
+		options.Overlay, options.Open = d.Overlay, d.Open
+	}
+	compiled, err := contract.Compile(bundle, options)
+	if err != nil {
+		return nil, fmt.Errorf("compile %s version %d: %w", v.Subject, v.Version, err)
+	}
+	return compiled, nil
+}
