@@ -1,0 +1,332 @@
+// Package environment puts one environment together: its server, registry,
+// gate, routes and ledger, and the HTTP interfaces of them.
+//
+// What each part does belongs in its own package; only how they are wired, and
+// in which order they start and stop, belongs here.
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh/catalog"
+	"github.com/lockstep-mesh/lockstep/mesh/gate"
+	"github.com/lockstep-mesh/lockstep/mesh/ledger"
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/mesh/node"
+	"github.com/lockstep-mesh/lockstep/mesh/route"
+	"github.com/lockstep-mesh/lockstep/mesh/topology"
+	"github.com/lockstep-mesh/lockstep/registry"
+	"github.com/lockstep-mesh/lockstep/registry/httpapi"
+)
+
+// Config says which environment to run, and where.
+type Config struct {
+	Mesh       *topology.Mesh
+	Name       string
+	Data       string              // the environment's own directory
+	Durability topology.Durability // where mesh.yaml says nothing; default always
+
+	// NATS, Leaf, Registry and HTTP replace the addresses of mesh.yaml where not
+	// nil. The zero Address is not served.
+	NATS, Leaf, Registry, HTTP *topology.Address
+
+	// HubURL and HubCredentials are how a leaf reaches its hub. Left out, they
+	// are what mesh.yaml says and the file that a hub with its data beside this
+	// environment's has written.
+	HubURL, HubCredentials string
+
+	// RegistryPrimary is the URL to which a leaf's registry forwards writes; left
+	// out, it refuses them.
+	RegistryPrimary string
+
+	Logger zerolog.Logger
+}
+
+// Environment is a running environment. It is safe for concurrent use.
+type Environment struct {
+	config   Config
+	is       topology.Environment
+	node     *node.Node
+	conns    []*nats.Conn
+	registry *registry.Registry
+	forward  *httpapi.Forwarder
+	catalog  *catalog.Catalog
+	gate     *gate.Gate
+	routes   []*route.Route
+	ledgers  []*ledger.Verifier
+	servers  []*server
+
+	closing sync.Once
+	closed  error
+}
+
+// Start brings the environment up. When it returns, events are taken and
+// routed; a leaf whose hub is away starts all the same, and catches up.
+func Start(ctx context.Context, c Config) (*Environment, error) {
+	is, ok := c.Mesh.Environment(c.Name)
+	if !ok {
+		return nil, fmt.Errorf("%s declares no environment %q", c.Mesh.File(), c.Name)
+	}
+	if c.Durability == "" {
+		c.Durability = topology.DurabilityAlways
+	}
+	for _, override := range []struct {
+		with *topology.Address
+		to   *topology.Address
+	}{{c.NATS, &is.Listen.NATS}, {c.Leaf, &is.Listen.Leaf}, {c.Registry, &is.Listen.Registry}, {c.HTTP, &is.Listen.HTTP}} {
+		if override.with != nil {
+			*override.to = *override.with
+		}
+	}
+	c.Logger = c.Logger.With().Str("environment", c.Name).Logger()
+	e := &Environment{config: c, is: is}
+	for _, step := range []func(context.Context) error{
+		e.startNode, e.startRegistry, e.startCatalog, e.startGate, e.startRoutes, e.startLedger, e.startHTTP,
+	} {
+		if err := step(ctx); err != nil {
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			return nil, errors.Join(err, e.Close(closing))
+		}
+	}
+	return e, nil
+}
+
+func (e *Environment) startNode(ctx context.Context) error {
+	config, err := nodeConfig(e.config, e.is)
+	if err != nil {
+		return err
+	}
+	e.node, err = node.Start(ctx, config)
+	return err
+}
+
+// connect opens a connection of Lockstep's own, which Close closes.
+func (e *Environment) connect(open func(string, ...nats.Option) (*nats.Conn, error), name string) (*nats.Conn, error) {
+	nc, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	e.conns = append(e.conns, nc)
+	return nc, nil
+}
+
+func (e *Environment) startRegistry(ctx context.Context) error {
+	nc, err := e.connect(e.node.Connect, "registry")
+	if err != nil {
+		return err
+	}
+	primary := e.is.Role == topology.RoleHub
+	if e.registry, err = openRegistry(ctx, nc, primary, e.config.Logger); err != nil {
+		return err
+	}
+	if !primary {
+		return nil
+	}
+	if err := e.node.OfferRegistry(ctx); err != nil {
+		return err
+	}
+	return registerFolders(ctx, e.registry, e.config.Mesh, e.config.Logger)
+}
+
+func (e *Environment) startCatalog(context.Context) error {
+	domains := map[string]catalog.Domain{}
+	for _, d := range e.config.Mesh.Domains() {
+		entry := catalog.Domain{Open: d.Write == topology.WriteOpen}
+		var err error
+		if entry.Overlay, err = e.config.Mesh.Overlay(d.Name); err != nil {
+			return err
+		}
+		domains[d.Name] = entry
+	}
+	e.catalog = catalog.New(e.registry, domains)
+	return nil
+}
+
+func (e *Environment) startGate(context.Context) error {
+	apps, err := e.connect(e.node.ConnectApplications, "gate")
+	if err != nil {
+		return err
+	}
+	store, err := e.connect(e.node.Connect, "gate")
+	if err != nil {
+		return err
+	}
+	origins := map[string][]string{}
+	for _, d := range e.config.Mesh.Domains() {
+		origins[d.Name] = d.Origins
+	}
+	e.gate, err = gate.Start(gate.Config{
+		Environment: e.is.Name, Origins: origins, Catalog: e.catalog,
+		Apps: apps, Mesh: store, Logger: e.config.Logger,
+	})
+	return err
+}
+
+func (e *Environment) startRoutes(context.Context) error {
+	declared := e.config.Mesh.RoutesFrom(e.is.Name)
+	if len(declared) == 0 {
+		return nil
+	}
+	key, err := mask.LoadOrCreateKey(filepath.Join(e.config.Data, "keys", "mask.key"))
+	if err != nil {
+		return err
+	}
+	for _, d := range declared {
+		policy, ok := e.config.Mesh.Policy(d.Policy)
+		if !ok {
+			return fmt.Errorf("route %s names policy %q, which is not declared", d, d.Policy)
+		}
+		digest, err := policy.Digest()
+		if err != nil {
+			return err
+		}
+		masker, err := mask.New(policy.Name, policy.Policy, d.To, key)
+		if err != nil {
+			return err
+		}
+		for _, domain := range d.Domains {
+			nc, err := e.connect(e.node.Connect, "route "+domain+" to "+d.To)
+			if err != nil {
+				return err
+			}
+			r, err := route.Start(route.Config{
+				From: d.From, To: d.To, Domain: domain, Policy: policy.Name + "@" + digest,
+				Masker: masker, Catalog: e.catalog, Conn: nc, Logger: e.config.Logger,
+			})
+			if err != nil {
+				return err
+			}
+			e.routes = append(e.routes, r)
+		}
+	}
+	return nil
+}
+
+func (e *Environment) startLedger(context.Context) error {
+	nc, err := e.connect(e.node.Connect, "ledger")
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	for _, r := range e.config.Mesh.RoutesTo(e.is.Name) {
+		for _, domain := range r.Domains {
+			e.ledgers = append(e.ledgers, ledger.Verify(js, r.From, domain, e.config.Logger))
+		}
+	}
+	return nil
+}
+
+func (e *Environment) startHTTP(ctx context.Context) error {
+	options := []httpapi.Option{httpapi.WithLogger(e.config.Logger)}
+	if e.config.RegistryPrimary != "" && !e.registry.Writable() {
+		var err error
+		if e.forward, err = httpapi.NewForwarder(e.config.RegistryPrimary); err != nil {
+			return err
+		}
+		options = append(options, httpapi.WithForwarder(e.forward))
+	}
+	for _, s := range []struct {
+		name    string
+		address topology.Address
+		handler http.Handler
+	}{
+		{"registry", e.is.Listen.Registry, httpapi.New(e.registry, options...)},
+		{"http", e.is.Listen.HTTP, e.handler()},
+	} {
+		if s.address.IsZero() {
+			e.servers = append(e.servers, nil)
+			continue
+		}
+		running, err := serve(ctx, s.name, s.address.String(), s.handler, e.config.Logger)
+		if err != nil {
+			return err
+		}
+		e.servers = append(e.servers, running)
+	}
+	return nil
+}
+
+// Name is the environment's name.
+func (e *Environment) Name() string { return e.is.Name }
+
+// NATSURL is where applications connect.
+func (e *Environment) NATSURL() string { return e.node.ClientURL() }
+
+// LeafURL is where leaves connect; empty when none may.
+func (e *Environment) LeafURL() string { return e.node.LeafURL() }
+
+// RegistryURL is where the schema registry's API is served; empty if it is not.
+func (e *Environment) RegistryURL() string { return e.url(0) }
+
+// HTTPURL is where the native API is served; empty if it is not.
+func (e *Environment) HTTPURL() string { return e.url(1) }
+
+func (e *Environment) url(i int) string {
+	if i >= len(e.servers) || e.servers[i] == nil {
+		return ""
+	}
+	return e.servers[i].url
+}
+
+// ApplicationCredentials is the path of the credentials file of applications.
+func (e *Environment) ApplicationCredentials() string { return e.node.ApplicationCredentials() }
+
+// LeafCredentials is the path of the credentials file of a leaf.
+func (e *Environment) LeafCredentials(leaf string) string { return e.node.LeafCredentials(leaf) }
+
+// JetStream gives full access to the account of the streams.
+func (e *Environment) JetStream() (jetstream.JetStream, error) {
+	if len(e.conns) == 0 {
+		return nil, errors.New("the environment is not running")
+	}
+	return jetstream.New(e.conns[0])
+}
+
+// Close stops everything in the opposite order: first no event is taken any
+// more, those under way are answered, then routes end between two batches,
+// then the server writes its store. It may be called more than once.
+func (e *Environment) Close(ctx context.Context) error {
+	e.closing.Do(func() {
+		for _, s := range e.servers {
+			if s != nil {
+				e.closed = errors.Join(e.closed, s.close(ctx))
+			}
+		}
+		if e.gate != nil {
+			e.closed = errors.Join(e.closed, e.gate.Close(ctx))
+		}
+		for _, r := range e.routes {
+			r.Close()
+		}
+		for _, v := range e.ledgers {
+			v.Close()
+		}
+		if e.forward != nil {
+			e.forward.Close()
+		}
+		if e.registry != nil {
+			e.registry.Close()
+		}
+		for _, nc := range e.conns {
+			nc.Close()
+		}
+		if e.node != nil {
+			e.closed = errors.Join(e.closed, e.node.Close())
+		}
+	})
+	return e.closed
+}

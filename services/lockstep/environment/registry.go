@@ -1,0 +1,75 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh/topology"
+	"github.com/lockstep-mesh/lockstep/registry"
+	"github.com/lockstep-mesh/lockstep/registry/folder"
+	"github.com/lockstep-mesh/lockstep/registry/store"
+)
+
+// openTimeout bounds how long the registry's view may take to be complete.
+const openTimeout = time.Minute
+
+// openRegistry opens the environment's view of the registry: over the primary's
+// stream, which is made if there is none, or over a replica of it.
+func openRegistry(ctx context.Context, nc *nats.Conn, primary bool, log zerolog.Logger) (*registry.Registry, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	if primary {
+		if err := store.Create(ctx, js, store.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	records, err := store.Open(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	return registry.Open(ctx, records, registry.WithLogger(log))
+}
+
+// registerFolders registers the schemas that come with the mesh. It changes
+// nothing that is registered already.
+func registerFolders(ctx context.Context, r *registry.Registry, m *topology.Mesh, log zerolog.Logger) error {
+	var problems []error
+	for _, d := range m.Domains() {
+		fsys, ok, err := m.Schemas(d.Name)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		if !ok {
+			continue
+		}
+		files, err := folder.Read(d.Name, fsys)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("schemas of domain %s: %w", d.Name, err))
+			continue
+		}
+		results, err := folder.Push(ctx, files, func(ctx context.Context, subject string, text []byte, refs []folder.Reference) (int, int, error) {
+			s := registry.Schema{Type: registry.JSON, Text: string(text)}
+			for _, ref := range refs {
+				s.References = append(s.References, registry.Reference{Name: ref.Name, Subject: ref.Subject, Version: ref.Version})
+			}
+			v, err := r.Register(ctx, subject, s)
+			return v.Version, v.ID, err
+		})
+		if err != nil {
+			problems = append(problems, fmt.Errorf("schemas of domain %s: %w", d.Name, err))
+		}
+		log.Debug().Str("domain", d.Name).Int("schemas", len(results)).Msg("schemas are registered")
+	}
+	return errors.Join(problems...)
+}
