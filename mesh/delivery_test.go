@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+"github.com/rs/zerolog"
 
 	"github.com/lockstep-mesh/lockstep/mesh"
 )
@@ -426,7 +427,7 @@ func TestSubscriberSurvivesRestarts(t *testing.T) {
 	s := startServer(t)
 	js := s.admin()
 	ungoverned(t, js)
-	c := connect(t, s)
+	c := connect(t, s, mesh.WithLogger(zerolog.New(zerolog.NewTestWriter(t)).With().Timestamp().Logger()))
 	const n = 1500
 	store(t, c, n, "a", "b", "c")
 	var got log[int]
@@ -436,12 +437,21 @@ func TestSubscriberSurvivesRestarts(t *testing.T) {
 	})
 	for i := range 2 {
 		eventually(t, "handling goes on", func() bool { return len(got.get()) > (i+1)*n/4 })
-		s.stop()
+		s.stop();t.Log("STOPPED", len(got.get()))
 		s.start()
 	}
 	eventually(t, "all is handled and settled", func() bool {
 		return sub.Stats().Handled >= n && func() bool { unsettled, left := pending(t, js, "billing"); return unsettled == 0 && left == 0 }()
 	})
+	prev := -1
+	line := ""
+	for i, x := range got.get() {
+		if d := x - prev; d > 12 || d < -12 {
+			line += fmt.Sprint(" #", i, ":", prev, "->", x)
+		}
+		prev = x
+	}
+	t.Log("JUMPS", line)
 	seen := map[int]bool{}
 	last := map[int]int{}
 	for _, total := range got.get() {

@@ -56,6 +56,10 @@ func (s *Subscription) take(msg jetstream.Msg) {
 	s.held[d.md.Position] = d
 	d.verdict = s.verdicts[d.md.Position]
 	delete(s.verdicts, d.md.Position)
+	if s.parking {
+		s.parked = append(s.parked, d)
+		return
+	}
 	s.enqueue(d)
 }
 

@@ -48,9 +48,11 @@ type SubscribeConfig struct {
 	//
 	// With [OrderKey], events of one entity with the same key tokens are handled
 	// one at a time and in order, a failed one holding back those behind it;
-	// different keys go on in parallel, as Concurrency allows. It holds within one
-	// process: run one for a durable. After a crash, events that were held come
-	// again when AckWait has passed, after younger ones.
+	// different keys go on in parallel, as Concurrency allows. Its failures are
+	// counted in this process. The order is kept across reconnects and restarts:
+	// after those, new events may have to wait for up to AckWait and a tenth,
+	// until what was delivered before and lost has come again. It holds for one
+	// process: run only one for a durable. MaxInFlight is at least 2.
 	//
 	// With [OrderAll], events are handled one at a time in the stream's order,
 	// across all processes of the durable and across crashes: nothing is
@@ -209,6 +211,9 @@ func (cfg *SubscribeConfig) fill() {
 		fill(&cfg.MaxInFlight, 1)
 	}
 	fill(&cfg.MaxInFlight, max(defaultSubInFlight, 4*cfg.Concurrency))
+	if cfg.Order == OrderKey {
+		cfg.MaxInFlight = max(cfg.MaxInFlight, 2) // one for a repeated event beside a new one
+	}
 	fill(&cfg.MaxDeliver, defaultMaxDeliver)
 	if cfg.Stream == "" {
 		cfg.Stream = wire.DomainStream(cfg.Domain)

@@ -38,6 +38,8 @@ type Subscription struct {
 	room     sync.Cond            // something was let go, or draining began
 	held     map[uint64]*delivery // by sequence in the stream
 	lines    map[string]*line     // under OrderKey, by key
+	parking  bool                 // events are set aside, see catchup.go
+	parked   []*delivery          // those set aside
 	verdicts map[uint64]*verdict  // of events that await their dead letter on the server
 	ended    bool                 // draining is closed
 	stopped  bool                 // halted is closed
@@ -189,12 +191,16 @@ func (s *Subscription) ending() bool {
 func (s *Subscription) pull() {
 	backoff := Retry{Initial: 50 * time.Millisecond, Max: 2 * time.Second}
 	failures := 0
+	var session <-chan struct{}
 	for {
-		n := s.awaitRoom()
-		if n == 0 {
-			return
+		err := s.refresh(&session)
+		if err == nil {
+			n := s.awaitRoom()
+			if n == 0 {
+				return
+			}
+			err = s.fetch(n)
 		}
-		err := s.fetch(n)
 		switch {
 		case err == nil:
 			failures = 0

@@ -311,17 +311,21 @@ func TestNewestVersionThatAdmitsDecides(t *testing.T) {
 func TestOrderOfOnePublisherIsKept(t *testing.T) {
 	b := newBench(t, nil)
 	const n = 5000
+	js, err := jetstream.New(b.app, jetstream.WithPublishAsyncMaxPending(n))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range n {
 		data := fmt.Sprintf(`{"order_id":"o","total":%d}`, i)
 		if i%7 == 0 {
 			data = `{"bad":true}`
 		}
-		if _, err := b.js.PublishAsync("orders.order.placed", []byte(data)); err != nil {
+		if _, err := js.PublishAsync("orders.order.placed", []byte(data)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	select {
-	case <-b.js.PublishAsyncComplete():
+	case <-js.PublishAsyncComplete():
 	case <-time.After(20 * time.Second):
 		t.Fatal("not all publishes were answered")
 	}

@@ -63,7 +63,7 @@ func TestSampleMeshCarriesTheShop(t *testing.T) {
 	}
 	sent := map[string]uint64{}
 	history := shop.New(7)
-	for range 2000 {
+	for range 600 {
 		e := history.Next()
 		if _, err := js.Publish(t.Context(), e.Subject(), e.Data(), jetstream.WithMsgID(e.ID)); err != nil {
 			t.Fatalf("%s: %v", e.Subject(), err)

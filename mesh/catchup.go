@@ -1,0 +1,141 @@
+package mesh
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// catchUp sees to it, under OrderKey, that events which were delivered but got
+// lost on the way, or with the process that held them, are handled before
+// younger ones.
+//
+// The server counts them as delivered: it goes on with younger events, and
+// delivers them again only when AckWait has passed. So whenever that can have
+// happened (the subscription starts, the connection broke), no new event is
+// begun until the server has no deliveries outstanding but those held here, or
+// AckWait has passed and it has none left to repeat. What arrives meanwhile is
+// parked, and then queued in the stream's order.
+func (s *Subscription) catchUp() error {
+	s.park(true)
+	defer s.park(false)
+	for wait := s.cfg.AckWait + s.cfg.AckWait/10; !s.ending(); {
+		missing, err := s.missing()
+		if err != nil {
+			return err
+		}
+		room := s.freeRoom()
+		if missing <= 0 || room == 0 {
+			return nil
+		}
+		// Repeated deliveries come before new ones, so a new one says that none is
+		// ready. Probing one by one leaves the room to the missing ones.
+		n := 1
+		if wait == 0 {
+			n = min(missing, room)
+		}
+		fresh, err := s.probe(n)
+		switch {
+		case err != nil:
+			return err
+		case fresh == 0:
+		case wait == 0:
+			return nil // what is missing is not ours: somebody else holds it
+		default:
+			s.log.Debug().Int("missing", missing).Msg("waiting for deliveries that got lost")
+			pause(context.Background(), s.draining, wait)
+			wait = 0
+		}
+	}
+	return nil
+}
+
+// missing is how many deliveries the server has outstanding beyond those held.
+func (s *Subscription) missing() (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), pollWait)
+	defer cancel()
+	info, err := s.consumer.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var hs []uint64
+	for p := range s.held { hs = append(hs, p) }
+	slices.Sort(hs)
+	s.log.Debug().Int("pend", info.NumAckPending).Int("redel", info.NumRedelivered).Uint64("deliv", info.Delivered.Stream).Uint64("floor", info.AckFloor.Stream).Uints64("held", hs).Msg("missing")
+	return info.NumAckPending - len(s.held), nil
+}
+
+// probe fetches up to n events and returns how many of them are delivered for
+// the first time; none at all counts as one, for it says as much.
+func (s *Subscription) probe(n int) (fresh int, err error) {
+	s.mu.Lock()
+	before := len(s.parked)
+	s.mu.Unlock()
+	if err := s.fetch(n); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.parked[before:] {
+		s.log.Debug().Uint64("pos", d.md.Position).Int("att", d.attempt).Msg("probe")
+		if d.attempt == 1 {
+			fresh++
+		}
+	}
+	if len(s.parked) == before {
+		fresh = 1
+	}
+	return fresh, nil
+}
+
+func (s *Subscription) freeRoom() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg.MaxInFlight - len(s.held)
+}
+
+// park begins to set events aside, or queues those set aside, in their order.
+func (s *Subscription) park(begin bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parking = begin
+	if begin || s.ended {
+		return
+	}
+	slices.SortFunc(s.parked, func(a, b *delivery) int { return cmp.Compare(a.md.Position, b.md.Position) })
+	for _, d := range s.parked {
+		s.enqueue(d)
+	}
+	s.parked = nil
+}
+
+// lapsed reports whether session, a channel of [Conn.breaks], is over.
+func lapsed(session <-chan struct{}) bool {
+	if session == nil {
+		return true
+	}
+	select {
+	case <-session:
+		return true
+	default:
+		return false
+	}
+}
+
+// refresh does what a new session with the server calls for.
+func (s *Subscription) refresh(session *<-chan struct{}) error {
+	if s.cfg.Order != OrderKey || !lapsed(*session) {
+		return nil
+	}
+	began := s.conn.breaks()
+	start := time.Now()
+	if err := s.catchUp(); err != nil {
+		return err
+	}
+	*session = began
+	s.log.Debug().Dur("took", time.Since(start)).Msg("caught up with deliveries from before")
+	return nil
+}
