@@ -55,8 +55,9 @@ func decode(data []byte) (Version, error) {
 }
 
 // identity is what makes two schemas the same: their type, text but for white
-// space, and references.
-func identity(s Schema) [sha256.Size]byte {
+// space, and references. It has the form of a UUID (RFC 9562, version 8: its
+// bits are a digest's).
+func identity(s Schema) string {
 	var compact bytes.Buffer
 	if json.Compact(&compact, []byte(s.Text)) != nil {
 		compact.Reset()
@@ -68,9 +69,11 @@ func identity(s Schema) [sha256.Size]byte {
 	for _, part := range append([]string{s.Type, compact.String()}, names(references)...) {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
-	var sum [sha256.Size]byte
-	h.Sum(sum[:0])
-	return sum
+	u := h.Sum(nil)[:16]
+	u[6] = u[6]&0x0f | 0x80
+	u[8] = u[8]&0x3f | 0x80
+	text := hex.EncodeToString(u)
+	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }
 
 func names(references []Reference) []string {
@@ -79,14 +82,4 @@ func names(references []Reference) []string {
 		out = append(out, r.Name, r.Subject, fmt.Sprint(r.Version))
 	}
 	return out
-}
-
-// guid is the schema's identity in the form of a UUID (RFC 9562, version 8:
-// its bits are a digest's).
-func guid(sum [sha256.Size]byte) string {
-	u := sum[:16]
-	u[6] = u[6]&0x0f | 0x80
-	u[8] = u[8]&0x3f | 0x80
-	text := hex.EncodeToString(u)
-	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }

@@ -201,8 +201,8 @@ func (r *Registry) propose(subject string, s Schema) (v Version, exists bool, er
 	if s.Type != JSON {
 		return v, false, &Error{Code: CodeInvalidSchema, Message: fmt.Sprintf("schema type %q is not supported", s.Type), Cure: `send "schemaType":"JSON"`}
 	}
-	sum := identity(s)
-	if v, ok := r.view.find(subject, sum); ok {
+	guid := identity(s)
+	if v, ok := r.view.find(subject, guid); ok {
 		return v, true, nil
 	}
 	bundle, err := r.bundle(s)
@@ -216,7 +216,7 @@ func (r *Registry) propose(subject string, s Schema) (v Version, exists bool, er
 		}
 	}
 	v = Version{
-		Subject: subject, Version: r.view.nextVersion(subject), ID: r.view.idFor(sum), GUID: guid(sum), Type: s.Type,
+		Subject: subject, Version: r.view.nextVersion(subject), ID: r.view.idFor(guid), GUID: guid, Type: s.Type,
 		Schema: s.Text, References: slices.Clone(s.References), At: time.Now().UTC(), Author: s.Author,
 	}
 	return v, false, nil

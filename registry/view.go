@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,7 +20,7 @@ type view struct {
 	at       store.Position
 	subjects map[string][]Version // by version; versions never change
 	found    map[subjectSchema]int
-	ids      map[[sha256.Size]byte]int
+	ids      map[string]int  // by GUID
 	byID     map[int][]place // where a schema is a version
 	nextID   int
 	changed  chan struct{} // closed at the next change
@@ -29,10 +28,7 @@ type view struct {
 	ended    error         // why nothing will be read any more
 }
 
-type subjectSchema struct {
-	subject string
-	sum     [sha256.Size]byte
-}
+type subjectSchema struct{ subject, guid string }
 
 type place struct {
 	subject string
@@ -41,7 +37,7 @@ type place struct {
 
 func newView() *view {
 	return &view{
-		subjects: map[string][]Version{}, found: map[subjectSchema]int{}, ids: map[[sha256.Size]byte]int{},
+		subjects: map[string][]Version{}, found: map[subjectSchema]int{}, ids: map[string]int{},
 		byID: map[int][]place{}, nextID: 1, changed: make(chan struct{}),
 	}
 }
@@ -52,19 +48,18 @@ func (w *view) apply(e store.Entry) error {
 	if err != nil {
 		return fmt.Errorf("record %d of the registry's log cannot be read: %w", e.Position.Revision, err)
 	}
-	sum := identity(Schema{Type: v.Type, Text: v.Schema, References: v.References})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	versions := w.subjects[v.Subject]
 	if v.Version != len(versions)+1 {
 		return fmt.Errorf("record %d of the registry's log makes version %d of %q, which has %d", e.Position.Revision, v.Version, v.Subject, len(versions))
 	}
-	if id, ok := w.ids[sum]; (ok && id != v.ID) || (!ok && v.ID != w.nextID) {
+	if id, ok := w.ids[v.GUID]; (ok && id != v.ID) || (!ok && v.ID != w.nextID) {
 		return fmt.Errorf("record %d of the registry's log gives version %d of %q the id %d, which is not its own", e.Position.Revision, v.Version, v.Subject, v.ID)
 	}
 	w.subjects[v.Subject] = append(versions, v)
-	w.found[subjectSchema{v.Subject, sum}] = v.Version
-	w.ids[sum] = v.ID
+	w.found[subjectSchema{v.Subject, v.GUID}] = v.Version
+	w.ids[v.GUID] = v.ID
 	w.byID[v.ID] = append(w.byID[v.ID], place{v.Subject, v.Version})
 	w.nextID = max(w.nextID, v.ID+1)
 	w.at = e.Position
@@ -126,10 +121,10 @@ func (w *view) position() store.Position {
 	return w.at
 }
 
-func (w *view) find(subject string, sum [sha256.Size]byte) (Version, bool) {
+func (w *view) find(subject, guid string) (Version, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	n, ok := w.found[subjectSchema{subject, sum}]
+	n, ok := w.found[subjectSchema{subject, guid}]
 	if !ok {
 		return Version{}, false
 	}
@@ -142,10 +137,10 @@ func (w *view) nextVersion(subject string) int {
 	return len(w.subjects[subject]) + 1
 }
 
-func (w *view) idFor(sum [sha256.Size]byte) int {
+func (w *view) idFor(guid string) int {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	if id, ok := w.ids[sum]; ok {
+	if id, ok := w.ids[guid]; ok {
 		return id
 	}
 	return w.nextID

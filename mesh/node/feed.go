@@ -6,9 +6,12 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
-// RegistryStream is the stream of the schema registry's log, which every leaf
-// receives whole. The registry owns its content; the node only carries it.
-const RegistryStream = "REGISTRY"
+// The streams of the schema registry's log: its own, and the form of it that
+// leaves receive. The registry owns their content; the node only carries it.
+const (
+	RegistryStream       = "REGISTRY"
+	SharedRegistryStream = "REGISTRY_SHARED"
+)
 
 // Feed is one stream, or a part of one, that an environment sources from
 // another. The exporter makes a durable consumer for it in advance; the
@@ -37,7 +40,7 @@ func RouteFeeds(from, to, domain string) []Feed {
 
 // RegistryFeed is the feed by which a leaf replicates the registry.
 func RegistryFeed(from, to string) Feed {
-	return Feed{From: from, To: to, Stream: RegistryStream, Consumer: wire.EventConsumer(to), Into: RegistryStream}
+	return Feed{From: from, To: to, Stream: SharedRegistryStream, Consumer: wire.EventConsumer(to), Into: RegistryStream}
 }
 
 // exports are the feeds that environment offers, imports those it takes.

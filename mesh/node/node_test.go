@@ -51,7 +51,7 @@ func startPair(t *testing.T) pair {
 	dir := t.TempDir()
 	p := pair{hubData: filepath.Join(dir, "production")}
 	p.hub = start(t, hubConfig(p.hubData))
-	hubJS(t, p.hub).CreateStream(t.Context(), jetstream.StreamConfig{Name: node.RegistryStream, Subjects: []string{"registry.>"}}) //nolint:errcheck // the next call fails where this did
+	hubJS(t, p.hub).CreateStream(t.Context(), jetstream.StreamConfig{Name: node.SharedRegistryStream, Subjects: []string{"registry.>"}}) //nolint:errcheck // the next call fails where this did
 	if err := p.hub.OfferRegistry(t.Context()); err != nil {
 		t.Fatal(err)
 	}

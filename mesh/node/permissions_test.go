@@ -57,7 +57,7 @@ func TestLeafCredentialsReachNothingElse(t *testing.T) {
 	c := hubConfig(t.TempDir())
 	hub := start(t, c)
 	js := hubJS(t, hub)
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: node.RegistryStream, Subjects: []string{"registry.>"}}); err != nil {
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: node.SharedRegistryStream, Subjects: []string{"registry.>"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := hub.OfferRegistry(t.Context()); err != nil {

@@ -158,7 +158,7 @@ func sameShape(is, want jetstream.StreamConfig) bool {
 // stream of the registry is made by the registry, and may come later; its
 // consumers are made by OfferRegistry.
 func ensureConsumer(ctx context.Context, js jetstream.JetStream, f Feed) error {
-	if f.Stream == RegistryStream {
+	if f.Stream == SharedRegistryStream {
 		return nil
 	}
 	return offer(ctx, js, f)
@@ -172,7 +172,7 @@ func (n *Node) OfferRegistry(ctx context.Context) error {
 		return err
 	}
 	for _, f := range exports(n.config.Feeds, n.config.Environment) {
-		if f.Stream != RegistryStream {
+		if f.Stream != SharedRegistryStream {
 			continue
 		}
 		if err := offer(ctx, js, f); err != nil {

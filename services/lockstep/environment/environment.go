@@ -60,6 +60,7 @@ type Environment struct {
 	conns    []*nats.Conn
 	registry *registry.Registry
 	forward  *httpapi.Forwarder
+	sharing  func() // ends the sharing of the registry with the leaves
 	catalog  *catalog.Catalog
 	gate     *gate.Gate
 	routes   []*route.Route
@@ -132,6 +133,9 @@ func (e *Environment) startRegistry(ctx context.Context) error {
 	}
 	if !primary {
 		return nil
+	}
+	if e.sharing, err = shareRegistry(ctx, nc, e.config.Logger); err != nil {
+		return err
 	}
 	if err := e.node.OfferRegistry(ctx); err != nil {
 		return err
@@ -317,6 +321,9 @@ func (e *Environment) Close(ctx context.Context) error {
 		}
 		if e.forward != nil {
 			e.forward.Close()
+		}
+		if e.sharing != nil {
+			e.sharing()
 		}
 		if e.registry != nil {
 			e.registry.Close()

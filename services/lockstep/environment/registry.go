@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -38,6 +39,30 @@ func openRegistry(ctx context.Context, nc *nats.Conn, primary bool, log zerolog.
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	return registry.Open(ctx, records, registry.WithLogger(log))
+}
+
+// shareRegistry keeps the form of the log that leaves replicate up to date,
+// until the function it returns is called.
+func shareRegistry(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (end func(), err error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.CreateShared(ctx, js); err != nil {
+		return nil, err
+	}
+	records, err := store.Open(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	sharing, cancel := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() {
+		if err := records.Share(sharing, registry.Redacted); sharing.Err() == nil {
+			log.Error().Err(err).Msg("the registry is not shared with the leaves any more")
+		}
+	})
+	return func() { cancel(); work.Wait() }, nil
 }
 
 // registerFolders registers the schemas that come with the mesh. It changes

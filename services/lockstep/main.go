@@ -1,0 +1,41 @@
+// Command lockstep keeps environments in lockstep: it runs them, shows that
+// they are, and works with their schemas and events.
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/demo"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/dev"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/event"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/schema"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/serve"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/status"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/version"
+)
+
+func main() {
+	app := cli.New()
+	os.Exit(app.Main(root(app), os.Args[1:]))
+}
+
+// root is the whole command line.
+func root(app *cli.App) *cobra.Command {
+	return cli.Group(
+		&cobra.Command{
+			Use:   "lockstep",
+			Short: "Keep environments in lockstep: the same events everywhere, masked, verified, provably complete",
+			Long: `Lockstep keeps environments in lockstep: services publish schema-registered events
+in one, and every other one receives the same events, masked, verified and
+provably complete, over NATS JetStream.
+
+Every flag can be set by an environment variable: LOCKSTEP_DATA for --data.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with findings, 10 unhealthy.`,
+			Example: "  lockstep demo\n  lockstep dev --data ./mesh",
+		},
+		demo.Command(app), dev.Command(app), serve.Command(app), schema.Command(app), event.Command(app), status.Command(app), version.Command(app),
+	)
+}
