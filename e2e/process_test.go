@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "lockstep")
-	build := exec.Command("go", "build", "-o", binary, "../services/lockstep") //nolint:noctx // it ends by itself
+	build := exec.Command("go", "build", "-o", binary, "../services/lockstep")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the command: %v\n%s", err, out)
 		os.Exit(1)
@@ -58,7 +58,7 @@ type process struct {
 // launch starts the command. The test ends it if nothing else has.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary, args...), ready: make(chan []byte, 1), done: make(chan struct{})} //nolint:noctx // ended by stop or kill
+	p := &process{cmd: exec.Command(binary, args...), ready: make(chan []byte, 1), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func identity(s Schema) string {
 		compact.WriteString(s.Text)
 	}
 	references := slices.Clone(s.References)
-	slices.SortFunc(references, func(a, b Reference) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	slices.SortFunc(references, func(a, b Reference) int { return strings.Compare(a.Name, b.Name) })
 	h := sha256.New()
 	for _, part := range append([]string{s.Type, compact.String()}, names(references)...) {
 		fmt.Fprintf(h, "%d:%s", len(part), part)

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -166,7 +167,7 @@ func TestVerifierFindsEveryDifference(t *testing.T) {
 func equal(a, b ledger.Report) bool {
 	x, _ := json.Marshal(a)
 	y, _ := json.Marshal(b)
-	return string(x) == string(y)
+	return bytes.Equal(x, y)
 }
 
 // Guards against a digest that two different segments share: every part of a

@@ -74,9 +74,9 @@ func (id *identity) key(prefix nkeys.PrefixByte, label string) (nkeys.KeyPair, e
 	return nkeys.FromSeed(raw)
 }
 
-// public is the public key for a label.
-func (id *identity) public(prefix nkeys.PrefixByte, label string) (string, error) {
-	kp, err := id.key(prefix, label)
+// public is the public key of the account, or of the role in one, for a label.
+func (id *identity) public(label string) (string, error) {
+	kp, err := id.key(nkeys.PrefixByteAccount, label)
 	if err != nil {
 		return "", err
 	}

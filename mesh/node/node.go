@@ -238,7 +238,7 @@ func (n *Node) options() (*server.Options, error) {
 			Cure: "copy the file " + filepath.Base(LeafCredentialsPath("", c.Environment)) + " from the hub's data directory (credentials/), where the hub writes it when it starts",
 		}
 	}
-	local, err := n.identity.public(nkeys.PrefixByteAccount, "account/"+accountMesh)
+	local, err := n.identity.public("account/" + accountMesh)
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +349,7 @@ func (n *Node) serve(ctx context.Context, o *server.Options) error {
 // that connection, or the next, asks for already.
 func (n *Node) know(s *server.Server) error {
 	for _, account := range []string{accountMesh, accountApps} {
-		public, err := n.identity.public(nkeys.PrefixByteAccount, "account/"+account)
+		public, err := n.identity.public("account/" + account)
 		if err != nil {
 			return err
 		}

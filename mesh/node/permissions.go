@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nkeys"
 
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
@@ -123,7 +122,7 @@ func (a accounts) claims() (map[string]*jwt.AccountClaims, error) {
 	public := map[string]string{}
 	claims := map[string]*jwt.AccountClaims{}
 	for _, name := range []string{accountSystem, accountMesh, accountApps} {
-		key, err := a.identity.public(nkeys.PrefixByteAccount, "account/"+name)
+		key, err := a.identity.public("account/" + name)
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +156,7 @@ func (a accounts) claims() (map[string]*jwt.AccountClaims, error) {
 
 // addRole gives an account a signing key whose users have these permissions.
 func (a accounts) addRole(c *jwt.AccountClaims, role string, p jwt.Permissions) error {
-	key, err := a.identity.public(nkeys.PrefixByteAccount, "role/"+c.Name+"/"+role)
+	key, err := a.identity.public("role/" + c.Name + "/" + role)
 	if err != nil {
 		return err
 	}

@@ -48,13 +48,12 @@ func (n *Node) streams() []jetstream.StreamConfig {
 		}
 		configs = append(configs, n.sourced(c))
 	}
-	for _, c := range []jetstream.StreamConfig{
+	configs = append(
+		configs,
 		base(wire.QuarantineStream, "publishes that the gate refused", wire.QuarantineRoot+".>"),
 		base(wire.DeadLetterStream, "events that a subscriber gave up", wire.DeadLetterRoot+".>"),
 		n.sourced(base(wire.LedgerStream, "watermarks and withheld markers of the events that arrive here")),
-	} {
-		configs = append(configs, c)
-	}
+	)
 	withheld := base(wire.WithheldStream, "why a route withheld an event", wire.WithheldRoot+".>")
 	withheld.MaxMsgsPerSubject = 1 // one record for each event and destination, however often a route reads it
 	configs = append(configs, withheld)

@@ -111,7 +111,7 @@ func (r *Route) masked(m jetstream.Msg, meta *jetstream.MsgMetadata) (*outcome, 
 		why.Code, why.Why = CodeContract, err.Error()
 		var withheld *contract.Withheld
 		if errors.As(err, &withheld) {
-			why.Code, why.Pointer, why.Class, why.Why, why.Cure = string(withheld.Code), withheld.Pointer, withheld.Class, withheld.Why, withheld.Cure
+			why.Code, why.Pointer, why.Class, why.Why, why.Cure = withheld.Code, withheld.Pointer, withheld.Class, withheld.Why, withheld.Cure
 		}
 		return nil, why
 	}

@@ -209,7 +209,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // jitter
+		case <-time.After(pause/2 + rand.N(pause)):
 		}
 		pause = min(2*pause, mostPause)
 	}

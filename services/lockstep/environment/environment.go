@@ -95,12 +95,17 @@ func Start(ctx context.Context, c Config) (*Environment, error) {
 		e.startNode, e.startRegistry, e.startCatalog, e.startGate, e.startRoutes, e.startLedger, e.startHTTP,
 	} {
 		if err := step(ctx); err != nil {
-			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			return nil, errors.Join(err, e.Close(closing))
+			return nil, errors.Join(err, e.abandon(ctx))
 		}
 	}
 	return e, nil
+}
+
+// abandon closes what has been started so far.
+func (e *Environment) abandon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return e.Close(ctx)
 }
 
 func (e *Environment) startNode(ctx context.Context) error {
