@@ -61,10 +61,6 @@ func (s *Subscription) missing() (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var hs []uint64
-	for p := range s.held { hs = append(hs, p) }
-	slices.Sort(hs)
-	s.log.Debug().Int("pend", info.NumAckPending).Int("redel", info.NumRedelivered).Uint64("deliv", info.Delivered.Stream).Uint64("floor", info.AckFloor.Stream).Uints64("held", hs).Msg("missing")
 	return info.NumAckPending - len(s.held), nil
 }
 
@@ -80,7 +76,6 @@ func (s *Subscription) probe(n int) (fresh int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.parked[before:] {
-		s.log.Debug().Uint64("pos", d.md.Position).Int("att", d.attempt).Msg("probe")
 		if d.attempt == 1 {
 			fresh++
 		}

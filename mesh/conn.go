@@ -30,6 +30,7 @@ type Conn struct {
 
 	stop chan struct{} // closed when the connection begins to close
 	done chan struct{} // closed when it has closed
+	gone chan struct{} // closed when the NATS connection has been closed underneath
 	wg   sync.WaitGroup
 
 	mu       sync.Mutex
@@ -73,7 +74,7 @@ func Connect(ctx context.Context, url string, opts ...ConnectOption) (*Conn, err
 	}
 	c := &Conn{
 		owned: cfg.conn == nil, log: cfg.log, source: cfg.source, trace: cfg.trace, retry: cfg.retry,
-		stop: make(chan struct{}), done: make(chan struct{}), lost: make(chan struct{}), parts: make(map[part]struct{}),
+		stop: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}), lost: make(chan struct{}), parts: make(map[part]struct{}),
 	}
 	if c.nc = cfg.conn; c.nc == nil {
 		nc, err := dial(ctx, url, cfg, c.asyncError)
@@ -131,7 +132,11 @@ func (c *Conn) watch(statuses chan nats.Status) {
 				c.log.Warn().Err(c.nc.LastError()).Msg("connection lost, reconnecting")
 				c.broke(nats.ErrDisconnected)
 			case nats.CLOSED:
+				c.log.Error().Err(c.nc.LastError()).Msg("the NATS connection has been closed")
 				c.broke(nats.ErrConnectionClosed)
+				close(c.gone)
+				c.nc.RemoveStatusListener(statuses)
+				return // there is no way back
 			}
 		}
 	}

@@ -213,6 +213,7 @@ func (s *Subscription) pull() {
 			s.end(gone)
 			return
 		}
+		session = nil // deliveries may have been lost
 		failures++
 		s.log.Debug().Err(err).Int("failures", failures).Msg("cannot fetch events, will retry")
 		pause(context.Background(), s.draining, jittered(backoff.bound(failures)))
@@ -236,27 +237,30 @@ func (s *Subscription) awaitRoom() int {
 	}
 }
 
-// fetch takes up to n events. It returns nil when there are none for a while.
+// fetch takes up to n events. It returns nil when there are none for a while,
+// and an error when events may have been lost on the way.
 func (s *Subscription) fetch(n int) error {
 	lost := s.conn.breaks()
-	ctx, cancel := context.WithTimeout(context.Background(), pollWait)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	batch, err := s.consumer.Fetch(n, jetstream.FetchContext(ctx))
+	began := time.Now()
+	batch, err := s.consumer.Fetch(n, jetstream.FetchContext(pulling{ctx, began.Add(pollWait)}))
 	if err != nil {
 		return err
 	}
 	halted := s.halted
-	for {
+	for taken := 0; ; {
 		select {
 		case msg, ok := <-batch.Messages():
 			if ok {
+				taken++
 				s.take(msg)
 				continue
 			}
-			if err := batch.Error(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-				return err
+			if taken < n && time.Since(began) > pollWait+pollGrace {
+				return errSilent
 			}
-			return nil
+			return batch.Error()
 		case <-lost:
 			// The server forgets the pull with the connection.
 			cancel()
@@ -267,6 +271,23 @@ func (s *Subscription) fetch(n int) error {
 		}
 	}
 }
+
+// errSilent: nats.go has ended a pull about whose end the server said nothing.
+var errSilent = errors.New("the server does not say that the pull has expired")
+
+// pollGrace is how long after a pull's end nats.go waits for the server's word,
+// less what its timers may be early.
+const pollGrace = 900 * time.Millisecond
+
+// pulling is the context of a pull. It has a deadline to derive the pull's
+// expiry at the server from, but does not end then: events that the server sent
+// just before it must still be taken.
+type pulling struct {
+	context.Context
+	deadline time.Time
+}
+
+func (p pulling) Deadline() (time.Time, bool) { return p.deadline, true }
 
 // gone returns why the subscription cannot go on after err, or nil if it can.
 func (s *Subscription) gone(err error) *Error {
@@ -290,14 +311,21 @@ func (s *Subscription) gone(err error) *Error {
 }
 
 // beat reports held events as being in progress, so that the server does not
-// deliver them again while they wait or a handler takes long.
+// deliver them again while they wait or a handler takes long. It also ends the
+// subscription when the connection is closed underneath.
 func (s *Subscription) beat(end <-chan struct{}) {
 	ticker := time.NewTicker(s.cfg.AckWait / 3)
 	defer ticker.Stop()
+	gone := s.conn.gone
 	for {
 		select {
 		case <-end:
 			return
+		case <-gone:
+			s.end(closedError("subscription", s.cfg.Stream+"/"+s.cfg.Durable, "connection"))
+			s.halt()
+			gone = nil
+			continue
 		case <-ticker.C:
 		}
 		s.mu.Lock()

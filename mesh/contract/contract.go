@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
@@ -29,7 +30,7 @@ type Contract struct {
 // it must; violations are collected only once there is one.
 type engine interface {
 	// validate returns the document's violations, in order; nil if it is valid.
-	// The error is a *strictjson.Error.
+	// The error is a *strictjson.Error, or says why there is no verdict.
 	validate(data []byte) ([]Violation, error)
 	// mask appends the masked document to dst, and counts in stats. It doesn't
 	// validate what it wrote. The error is a *Withheld.
@@ -90,13 +91,16 @@ func (c *Contract) Validate(data []byte) (err error) {
 		}
 	}()
 	violations, err := c.engine.validate(data)
-	if err != nil {
-		return c.notJSON(err)
+	var syntax *SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return c.notJSON(syntax)
+	case err != nil:
+		return &Fault{Subject: c.options.Subject, Version: c.options.Version, What: err.Error()}
+	case len(violations) > 0:
+		return c.invalid(violations)
 	}
-	if len(violations) == 0 {
-		return nil
-	}
-	return c.invalid(violations)
+	return nil
 }
 
 // Mask appends to dst the document in data, masked by m, and returns it with
@@ -135,17 +139,25 @@ func (c *Contract) Mask(dst, data []byte, m *mask.Masker) (masked []byte, stats 
 // invalidMasked describes what is wrong with a masked document without showing
 // any of it.
 func (c *Contract) invalidMasked(masked []byte, violations []Violation, err error) *Withheld {
-	w := &Withheld{
-		Code: CodeInvalidMasked, Why: "the masked document is not strict JSON",
-		Cure: "two names in one map may have one token: give the map's names another class or technique",
+	var syntax *SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return &Withheld{
+			Code: CodeInvalidMasked, Why: "the masked document is not strict JSON (" + syntax.Code + ")",
+			Cure: "two names in one map may have one token: give the map's names another class or technique",
+		}
+	case err != nil:
+		return &Withheld{
+			Code: CodeFault, Why: fmt.Sprintf("validating the masked document broke down (%T)", err),
+			Cure: "report this as a defect, with the schema and the policy; release the event once it is mended",
+		}
 	}
-	if err == nil {
-		first := violations[0]
-		w.Pointer = c.knownPointer(masked, first.Pointer)
-		w.Why = fmt.Sprintf("the masked document violates %q of the schema (%s)", first.Keyword, first.SchemaPointer)
-		w.Cure = "give the class there a technique that the schema leaves room for, or widen the schema"
+	first := violations[0]
+	return &Withheld{
+		Code: CodeInvalidMasked, Pointer: c.knownPointer(masked, first.Pointer),
+		Why:  fmt.Sprintf("the masked document violates %q of the schema (%s)", first.Keyword, first.SchemaPointer),
+		Cure: "give the class there a technique that the schema leaves room for, or widen the schema",
 	}
-	return w
 }
 
 // knownPointer replaces those names in a pointer that are data.
@@ -157,14 +169,14 @@ func (c *Contract) knownPointer(data []byte, pointer string) string {
 	return sanitize(value, pointer, c.engine.known)
 }
 
-func (c *Contract) notJSON(err error) *Invalid {
-	v := Violation{Keyword: KeywordJSON, SchemaPointer: "#", Expected: "strict JSON", Found: "something else"}
-	cure := "send JSON as RFC 8259 defines it"
-	if strict, ok := err.(*strictjson.Error); ok { //nolint:errorlint // engine's contract: unwrapped
-		v.Pointer, cure = strict.Pointer, strict.Cure
-		v.Found = fmt.Sprintf("at byte %d: %s", strict.Offset, strict.Problem)
+func (c *Contract) notJSON(syntax *SyntaxError) *Invalid {
+	return &Invalid{
+		Subject: c.options.Subject, Version: c.options.Version, Cure: syntax.Cure, cause: syntax,
+		Violations: []Violation{{
+			Pointer: syntax.Pointer, Keyword: KeywordJSON, SchemaPointer: "#",
+			Expected: "strict JSON", Found: fmt.Sprintf("at byte %d: %s", syntax.Offset, syntax.Problem),
+		}},
 	}
-	return &Invalid{Subject: c.options.Subject, Version: c.options.Version, Violations: []Violation{v}, Cure: cure, cause: err}
 }
 
 func (c *Contract) invalid(violations []Violation) *Invalid {

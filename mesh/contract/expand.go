@@ -34,8 +34,15 @@ func (w *walker) spot(p *place, value any) *spot {
 	if s, ok := p.spots.Load(string(x.decisions)); ok {
 		return s.(*spot)
 	}
-	s, _ := p.spots.LoadOrStore(string(x.decisions), w.newSpot(p, &x))
-	return s.(*spot)
+	s := w.newSpot(p, &x)
+	if p.kept.Load() >= maxSpots {
+		return s
+	}
+	known, loaded := p.spots.LoadOrStore(string(x.decisions), s)
+	if !loaded {
+		p.kept.Add(1)
+	}
+	return known.(*spot)
 }
 
 // expansion follows the subschemas that apply to one value in place. The
@@ -60,6 +67,9 @@ func (x *expansion) apply(n *node) {
 		}
 		x.apply(e.to)
 	}
+	for _, c := range n.choices {
+		x.alternatives(c)
+	}
 	for _, b := range n.branches {
 		if next := x.choose(b); next != nil {
 			x.apply(next)
@@ -73,6 +83,29 @@ func (x *expansion) apply(n *node) {
 		// before n for another reason and is applied by n too is missed here,
 		// and then at worst the class of "unevaluated…" counts in addition.
 		x.reach[n] = slices.Clone(x.nodes[first:])
+	}
+}
+
+// alternatives applies those of a choice that hold. The value is valid, so if
+// all but one are refuted, that one holds, and there is no need to ask the
+// library: this keeps what is nested deeply from being validated again and again.
+func (x *expansion) alternatives(c choice) {
+	var open []*node
+	for _, n := range c.alternatives {
+		if !refuted(n, x.value, maxRefuted) {
+			open = append(open, n)
+		}
+	}
+	found := false
+	for _, n := range c.alternatives {
+		applies := slices.Contains(open, n)
+		if applies && len(open) > 1 {
+			applies = !(c.one && found) && n.schema.Validate(x.value) == nil
+		}
+		if x.decide(applies) {
+			found = true
+			x.apply(n)
+		}
 	}
 }
 
@@ -102,12 +135,53 @@ func (x *expansion) decide(applies bool) bool {
 
 // holds reports whether value is valid under n.
 func holds(n *node, value any) bool {
-	for s := n.schema; s != nil; s = s.Ref { // a type that differs settles it cheaply
-		if len(s.Types) > 0 && !typeAdmitted(s.Types, value) {
-			return false
+	return !refuted(n, value, maxRefuted) && n.schema.Validate(value) == nil
+}
+
+// maxRefuted bounds how far refuted follows references.
+const maxRefuted = 8
+
+// refuted reports whether it is plain, at little cost, that value is not valid
+// under n: by its type, by a constant, by a property that is missing or has
+// another value than it must. It says false where that isn't plain.
+func refuted(n *node, value any, depth int) bool {
+	s := n.schema
+	switch {
+	case s.Always != nil:
+		return !*s.Always
+	case len(s.Types) > 0 && !typeAdmitted(s.Types, value),
+		len(s.Constant) > 0 && differs(s.Constant[0], value),
+		len(s.Enum) > 0 && !slices.ContainsFunc(s.Enum, func(item any) bool { return !differs(item, value) }):
+		return true
+	}
+	if object, ok := value.(map[string]any); ok {
+		for _, name := range s.Required {
+			if _, has := object[name]; !has {
+				return true
+			}
+		}
+		for _, t := range n.telling {
+			if member, has := object[t.name]; has && depth > 0 && refuted(t.value, member, depth-1) {
+				return true
+			}
 		}
 	}
-	return n.schema.Validate(value) == nil
+	return depth > 0 && slices.ContainsFunc(n.always, func(e edge) bool { return refuted(e.to, value, depth-1) })
+}
+
+// differs reports whether it is plain that a constant is not the value. Numbers
+// and containers may be equal though they look different.
+func differs(constant, value any) bool {
+	if kind := typeOf(constant); kind != typeOf(value) {
+		return true
+	}
+	switch constant := constant.(type) {
+	case string:
+		return constant != value
+	case bool:
+		return constant != value
+	}
+	return false
 }
 
 func typeAdmitted(types []string, value any) bool {

@@ -188,7 +188,7 @@ func (e *explainer) leaf(v *v5.ValidationError) {
 
 // additional are the names for which a schema's "additionalProperties" counts.
 func (e *explainer) additional(d demand, object map[string]any) []string {
-	parent, _, _ := cutLast(d.origin.Pointer)
+	parent, _ := cutLast(d.origin.Pointer)
 	schema, _ := jsonschema.Find(d.origin.Bundle.Document.Value(), parent)
 	keywords, _ := schema.(map[string]any)
 	n := node{properties: map[string]*node{}}
@@ -215,7 +215,7 @@ func (e *explainer) violation(v *v5.ValidationError, d demand) Violation {
 	pointer := plain(v.InstanceLocation)
 	value := e.find(pointer)
 	if d.ofName {
-		_, last, _ := cutLast(pointer)
+		_, last := cutLast(pointer)
 		value = jsonschema.UnescapeToken(last)
 	}
 	message := ""
@@ -241,10 +241,10 @@ func plain(location string) string {
 	return location
 }
 
-func cutLast(pointer string) (before, last string, ok bool) {
+func cutLast(pointer string) (before, last string) {
 	i := strings.LastIndexByte(pointer, '/')
 	if i < 0 {
-		return "", pointer, false
+		return "", pointer
 	}
-	return pointer[:i], pointer[i+1:], true
+	return pointer[:i], pointer[i+1:]
 }

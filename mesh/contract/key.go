@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,8 +64,9 @@ func (c *Contract) KeyTokens(data []byte) ([]string, error) {
 		return nil, nil
 	}
 	value, err := strictjson.Decode(data, c.options.Limits)
-	if err != nil {
-		return nil, c.notJSON(err)
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		return nil, c.notJSON(syntax)
 	}
 	tokens := make([]string, len(c.key))
 	for i, pointer := range c.key {

@@ -27,8 +27,10 @@ type node struct {
 	class    mask.Class // of its own; empty if it gives none
 	keyClass mask.Class
 
-	always   []edge   // applied to the same value in any case
-	branches []branch // applied to the same value under a condition
+	always   []edge    // applied to the same value in any case
+	choices  []choice  // alternatives for the same value
+	branches []branch  // applied to the same value under a condition
+	telling  []telling // properties whose values tell alternatives apart
 
 	closes     bool // names properties, and so closes its place to others
 	properties map[string]*node
@@ -53,13 +55,23 @@ type edge struct {
 	ref string // the reference as it is written; empty for other keywords
 }
 
-// branch applies one node if when holds, or otherwise, or both: an alternative
-// is its own condition.
+// choice has the alternatives of anyOf or oneOf.
+type choice struct {
+	alternatives []*node
+	one          bool // exactly one holds
+}
+
+// telling is a property that an alternative ties to certain values.
+type telling struct {
+	name  string
+	value *node
+}
+
+// branch applies one node if when holds, and another if it doesn't.
 type branch struct {
 	when            *node  // the value is valid under it; nil if name decides
 	name            string // the object has a property of this name
 	then, otherwise *node
-	ref             string
 }
 
 type patternNode struct {
@@ -93,7 +105,24 @@ func newGraph(linked *jsonschema.Linked) *graph {
 		}
 		g.complete()
 	}
+	for _, n := range g.inOrder() {
+		for _, name := range sortedNames(n.properties) {
+			if sub := n.properties[name]; sub.tied() {
+				n.telling = append(n.telling, telling{name, sub})
+			}
+		}
+	}
 	return g
+}
+
+// tied reports whether a value must be one of a few.
+func (n *node) tied() bool {
+	for s := n.schema; s != nil; s = s.Ref {
+		if len(s.Enum) > 0 || len(s.Constant) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *graph) inOrder() []*node {
@@ -143,8 +172,15 @@ func (g *graph) fill(n *node) {
 	for _, sub := range s.AllOf {
 		n.always = append(n.always, edge{to: g.node(sub)})
 	}
-	for _, sub := range append(slices.Clone(s.AnyOf), s.OneOf...) {
-		n.branches = append(n.branches, branch{when: g.node(sub), then: g.node(sub)})
+	for _, list := range [...][]*v5.Schema{s.AnyOf, s.OneOf} {
+		if len(list) == 0 {
+			continue
+		}
+		c := choice{one: len(n.choices) > 0 || len(s.AnyOf) == 0}
+		for _, sub := range list {
+			c.alternatives = append(c.alternatives, g.node(sub))
+		}
+		n.choices = append(n.choices, c)
 	}
 	if s.If != nil {
 		n.branches = append(n.branches, branch{when: g.node(s.If), then: g.node(s.If)},

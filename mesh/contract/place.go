@@ -26,7 +26,12 @@ type place struct {
 
 	static atomic.Pointer[spot] // the only spot, where nothing depends on the value
 	spots  sync.Map             // string (which branches apply) -> *spot
+	kept   atomic.Int32         // how many spots
 }
+
+// maxSpots bounds the spots that are remembered of one place: documents choose
+// which branches apply, and n of them can apply in 2^n ways.
+const maxSpots = 512
 
 // marks is where one is in the overlay's pointers.
 type marks struct{ exact, wildcard, definitions []*mask.Path }
@@ -100,13 +105,13 @@ func (p *place) key() []byte {
 	for _, nodes := range [...][]*node{p.roots, p.maybe} {
 		key = binary.AppendUvarint(key, uint64(len(nodes)))
 		for _, n := range nodes {
-			key = binary.AppendUvarint(key, uint64(n.id)) //nolint:gosec // ids count from 0
+			key = binary.AppendUvarint(key, uint64(n.id))
 		}
 	}
 	for _, paths := range [...][]*mask.Path{p.marks.exact, p.marks.wildcard, p.marks.definitions} {
 		key = binary.AppendUvarint(key, uint64(len(paths)))
 		for _, path := range paths {
-			key = binary.AppendUvarint(key, uint64(path.ID())) //nolint:gosec // ids count from 0
+			key = binary.AppendUvarint(key, uint64(path.ID()))
 		}
 	}
 	for _, class := range [...]mask.Class{p.around, p.aroundKeys, p.named, p.namedOut} {

@@ -45,5 +45,5 @@ func (b *bitStream) uint64() uint64 { return binary.BigEndian.Uint64(b.bytes(8))
 
 // below is a number from 0 to n-1; n must be positive. Its bias is below n/2^64.
 func (b *bitStream) below(n int) int {
-	return int(b.uint64() % uint64(n)) //nolint:gosec // n is positive, the result below it
+	return int(b.uint64() % uint64(n))
 }

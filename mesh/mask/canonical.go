@@ -32,8 +32,9 @@ func canonical(class Class, v Value) string {
 		return canonicalURL(text)
 	case Account:
 		return strings.ToUpper(strings.Map(dropSeparators, text))
+	default:
+		return v.Text // in what has no common form, every difference counts
 	}
-	return v.Text
 }
 
 // canonicalNumber is the number's value: 1, 1.0 and 10e-1 are one number. What

@@ -37,7 +37,9 @@
 //
 // A mark is a class, or {class: …, keys: …}, where keys is the class of the
 // names in a map at that place. On an object or array a class holds for
-// everything inside that has none of its own.
+// everything inside that has none of its own. A name that the overlay itself
+// mentions, in "properties" or in a pointer to the place, is known, and so is
+// no data even in a map.
 //
 // Which one counts, for one value:
 //

@@ -143,7 +143,7 @@ func (b *bitStream) host() string {
 // time is a second of the hundred years from 1970.
 func (b *bitStream) time() time.Time {
 	const century = 36525 * 24 * 60 * 60
-	return time.Unix(int64(b.uint64()%century), 0).UTC() //nolint:gosec // below a century
+	return time.Unix(int64(b.uint64()%century), 0).UTC()
 }
 
 // word is a capitalised, pronounceable word: 16 bits for each five letters

@@ -43,7 +43,7 @@ func NewKey(root []byte) (Key, error) {
 	derive := func(info string) []byte {
 		key, err := hkdf.Key(sha256.New, secret[:], nil, info, sha256.Size)
 		if err != nil { // only for a length that HKDF can't give
-			panic("mask: deriving a key: " + err.Error())
+			panic("mask: deriving a key: " + err.Error()) //nolint:forbidigo // the length is a constant
 		}
 		return key
 	}
@@ -146,7 +146,7 @@ func LoadKey(path string) (Key, error) {
 			Code: CodeKeyUnreadable, Path: path, Why: err.Error(), Cure: "give the path of a key file that this user may read", cause: err,
 		}
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	info, err := file.Stat()
 	if err != nil {
 		return Key{}, &KeyError{Code: CodeKeyUnreadable, Path: path, Why: err.Error(), Cure: "check the file system", cause: err}

@@ -145,7 +145,7 @@ func TestKeyIsNeverShown(t *testing.T) {
 	log.Info().Interface("key", k).Any("settings", settings{"x", k, k, k}).Stringer("s", k).Str("f", fmt.Sprint(k)).Msg("configured")
 	root := testRoot()
 	for _, secret := range []string{
-		string(root), hex.EncodeToString(root), strings.ToUpper(hex.EncodeToString(root)), strings.Trim(fmt.Sprint(root), "[]"),
+		string(root), hex.EncodeToString(root), strings.ToUpper(hex.EncodeToString(root)), strings.Trim(fmt.Sprintf("%d", root), "[]"),
 		fmt.Sprintf("%#v", root)[7:40],
 	} {
 		if strings.Contains(shown.String(), secret) {

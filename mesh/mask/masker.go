@@ -116,8 +116,7 @@ func (m *Masker) Default(kind Kind, enumerated bool) Technique {
 	default:
 		t = m.defaults.String
 	}
-	switch t {
-	case Pass, Redact, Drop, Token:
+	if t == Pass || t == Redact || t == Drop || t == Token {
 		return t
 	}
 	return Withhold
@@ -126,9 +125,8 @@ func (m *Masker) Default(kind Kind, enumerated bool) Technique {
 // DefaultKey is what becomes of a name in a map that nobody classified: Pass,
 // Token or Withhold.
 func (m *Masker) DefaultKey() Technique {
-	switch m.defaults.Key {
-	case Pass, Token:
-		return m.defaults.Key
+	if t := m.defaults.Key; t == Pass || t == Token {
+		return t
 	}
 	return Withhold
 }

@@ -119,9 +119,7 @@ func (d *Document) checkPatterns() error {
 			patterns = append(patterns, p)
 		}
 		if properties, ok := schema["patternProperties"].(map[string]any); ok {
-			for _, p := range sortedKeys(properties) {
-				patterns = append(patterns, p)
-			}
+			patterns = append(patterns, sortedKeys(properties)...)
 		}
 		for _, p := range patterns {
 			if _, err := regexp.Compile(p); err != nil {

@@ -156,7 +156,7 @@ func (r *suiteRemotes) check(group suiteGroup) error {
 			return fmt.Errorf("%s: %w", test.Description, err)
 		}
 		if err := schema.Validate(data); (err == nil) != test.Valid {
-			return fmt.Errorf("%s: valid should be %v: %v", test.Description, test.Valid, err)
+			return fmt.Errorf("%s: valid should be %v, and the library says: %w", test.Description, test.Valid, err)
 		}
 	}
 	return nil

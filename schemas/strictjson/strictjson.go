@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -31,11 +32,11 @@ const (
 )
 
 // The bounds on a number, which no setting lifts: beyond them exact arithmetic
-// on a few bytes of input takes unbounded time. They leave room for ten times
-// what a double, and for many times what a decimal128, can hold.
+// on a few bytes of input takes unbounded time. They leave room for several
+// times what a double can hold.
 const (
-	MaxNumberBytes = 4096 // characters of one number
-	MaxExponent    = 4096 // of its exponent, either sign
+	MaxNumberBytes = 1024 // characters of one number
+	MaxExponent    = 1024 // of its exponent, either sign
 )
 
 // Limits bounds what is read. A zero field means its default; a negative one
@@ -226,7 +227,7 @@ func (r *reader) number() error {
 // end accepts nothing but white space after the value.
 func (r *reader) end() error {
 	_, err := r.dec.ReadToken()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	offset := r.dec.InputOffset()
@@ -327,5 +328,5 @@ func (r *reader) invalidUTF8At(offset int64) bool {
 // loneSurrogate tells whether text begins with a \u escape of a surrogate.
 func loneSurrogate(text []byte) bool {
 	return len(text) >= 6 && text[0] == '\\' && text[1] == 'u' &&
-		(text[2] == 'd' || text[2] == 'D') && bytes.IndexByte([]byte("89abcdefABCDEF"), text[3]) >= 0
+		(text[2] == 'd' || text[2] == 'D') && strings.IndexByte("89abcdefABCDEF", text[3]) >= 0
 }

@@ -61,7 +61,7 @@ func TestHostileDocumentsAreRefused(t *testing.T) {
 		{name: "truncated object", text: `{"a":1`, code: CodeSyntax},
 		{name: "truncated string", text: `"abc`, code: CodeSyntax},
 		{name: "number that explodes", text: `[1e999999999]`, code: CodeNumberRange, pointer: "/0"},
-		{name: "number that vanishes", text: `{"a":1e-4097}`, code: CodeNumberRange, pointer: "/a"},
+		{name: "number that vanishes", text: `{"a":1e-1025}`, code: CodeNumberRange, pointer: "/a"},
 		{name: "number with many digits", text: strings.Repeat("9", MaxNumberBytes+1), code: CodeNumberRange},
 	}
 	for _, test := range tests {
@@ -99,7 +99,7 @@ func TestStrictDocumentsAreRead(t *testing.T) {
 	for _, text := range []string{
 		`{}`, `[]`, `null`, `true`, `false`, `0`, `-0`, `1.50`, `1E+2`, `"é"`, `""`, ` [ 1 , "a\u00e9\n😀" ] `,
 		`{"a":{"b":[null,{"c":-1.5e-3}]},"d":""}`, `{"e":1,"E":2," e":3}`, strings.Repeat("[", 100) + strings.Repeat("]", 100),
-		"[" + strings.Repeat("1234567890", 400) + "]", `12345678901234567890.123456789`, `{"\u0000":"\u0000"}`,
+		"[" + strings.Repeat("1234567890", 100) + "]", `12345678901234567890.123456789`, `{"\u0000":"\u0000"}`,
 	} {
 		if err := Check([]byte(text), Limits{}); err != nil {
 			t.Errorf("Check(%.40s): %v", text, err)
@@ -161,6 +161,9 @@ func FuzzCheck(f *testing.F) {
 
 // Checking would allocate for every event that passes the gate.
 func TestCheckDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector pools keep nothing")
+	}
 	text := []byte(`{"order":{"id":12345,"lines":[{"sku":"a","n":1},{"sku":"b","n":2.5}],"note":"caf\u00e9","paid":true,"coupon":null}}`)
 	if err := Check(text, Limits{}); err != nil {
 		t.Fatal(err)
