@@ -18,14 +18,18 @@ import (
 
 // Codes for which a route withholds, beside those of mesh/contract.
 const (
-	CodeContract = "contract" // the event's contract cannot be applied
-	CodeEnvelope = "envelope" // the event does not carry what the gate gives every event
-	CodeKeys     = "keys"     // the subject's key tokens cannot be masked
+	CodeContract = "contract"  // the event's contract cannot be applied
+	CodeEnvelope = "envelope"  // the event does not carry what the gate gives every event
+	CodeKeys     = "keys"      // the subject's key tokens cannot be masked
+	CodeTooLarge = "too_large" // the masked event is larger than a message may be
 )
 
 // classKey is the class of key tokens whose contract does not say which fields
 // they stand for.
 const classKey = "key"
+
+// batchHeaders bounds what a batch adds to a message's headers, in bytes.
+const batchHeaders = 256
 
 // outcome is what becomes of one event: itself masked, or a marker.
 type outcome struct {
@@ -132,10 +136,12 @@ func (r *Route) masked(m jetstream.Msg, meta *jetstream.MsgMetadata) (*outcome, 
 	masked := uint64(stats.Changed())
 	h.Set(wire.HeaderMasked, strconv.FormatUint(masked, 10))
 	stored := wire.StoredSubject(r.config.From, subject.String())
-	return &outcome{
-		sequence: meta.Sequence.Stream, stored: stored, masked: masked,
-		message: &nats.Msg{Subject: wire.EgressSubject(r.config.To, stored), Header: h, Data: data},
-	}, nil
+	message := &nats.Msg{Subject: wire.EgressSubject(r.config.To, stored), Header: h, Data: data}
+	if size, limit := message.Size()+batchHeaders, r.config.Conn.MaxPayload(); int64(size) > limit {
+		why.Code, why.Why, why.Cure = CodeTooLarge, fmt.Sprintf("masked, the event has %d bytes, and a message may have %d", size, limit), "give large fields a technique that shortens them"
+		return nil, why
+	}
+	return &outcome{sequence: meta.Sequence.Stream, stored: stored, masked: masked, message: message}, nil
 }
 
 // keys are the key tokens under which the masked event is stored: the masked

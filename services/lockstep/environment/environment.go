@@ -60,7 +60,7 @@ type Environment struct {
 	conns    []*nats.Conn
 	registry *registry.Registry
 	forward  *httpapi.Forwarder
-	sharing  func() // ends the sharing of the registry with the leaves
+	sharing  *sharing
 	catalog  *catalog.Catalog
 	gate     *gate.Gate
 	routes   []*route.Route
@@ -328,7 +328,7 @@ func (e *Environment) Close(ctx context.Context) error {
 			e.forward.Close()
 		}
 		if e.sharing != nil {
-			e.sharing()
+			e.sharing.close()
 		}
 		if e.registry != nil {
 			e.registry.Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,9 +42,28 @@ func openRegistry(ctx context.Context, nc *nats.Conn, primary bool, log zerolog.
 	return registry.Open(ctx, records, registry.WithLogger(log))
 }
 
-// shareRegistry keeps the form of the log that leaves replicate up to date,
-// until the function it returns is called.
-func shareRegistry(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (end func(), err error) {
+// sharing keeps the form of the log that leaves replicate up to date.
+type sharing struct {
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	failed atomic.Pointer[error]
+}
+
+// err is why the log is not shared any more, or nil.
+func (s *sharing) err() error {
+	if err := s.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (s *sharing) close() {
+	s.cancel()
+	s.work.Wait()
+}
+
+// shareRegistry begins to share the log.
+func shareRegistry(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (*sharing, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, err
@@ -55,14 +75,15 @@ func shareRegistry(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (end 
 	if err != nil {
 		return nil, err
 	}
-	sharing, cancel := context.WithCancel(context.Background())
-	var work sync.WaitGroup
-	work.Go(func() {
-		if err := records.Share(sharing, registry.Redacted); sharing.Err() == nil {
+	following, cancel := context.WithCancel(context.Background())
+	s := &sharing{cancel: cancel}
+	s.work.Go(func() {
+		if err := records.Share(following, registry.Redacted); following.Err() == nil {
+			s.failed.Store(&err)
 			log.Error().Err(err).Msg("the registry is not shared with the leaves any more")
 		}
 	})
-	return func() { cancel(); work.Wait() }, nil
+	return s, nil
 }
 
 // registerFolders registers the schemas that come with the mesh. It changes

@@ -63,6 +63,9 @@ func (e *Environment) Ready() error {
 	if err := e.registry.Err(); err != nil {
 		problems = append(problems, fmt.Errorf("the registry's view is not complete: %w", err))
 	}
+	if e.sharing != nil && e.sharing.err() != nil {
+		problems = append(problems, fmt.Errorf("the registry is not shared with the leaves: %w", e.sharing.err()))
+	}
 	for _, r := range e.routes {
 		if s := r.Status(); s.State != route.StateRunning {
 			problems = append(problems, fmt.Errorf("the route of %s to %s is %s: %s", s.Domain, s.To, s.State, s.Problem))
