@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	lanes     = 16               // events published at a time
+	lanes     = 128              // events published at a time
 	laneDepth = 32               // events waiting for each
 	grace     = 10 * time.Second // for events that are on their way when the feed is stopped
 	report    = 10 * time.Second // between two lines of progress in the log
