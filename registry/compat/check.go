@@ -11,10 +11,13 @@ import (
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 )
 
-// budget bounds a check: the number of questions "does the reader admit all of
-// this?" and "have these two nothing in common?" that it asks. Ordinary schemas
-// need some hundreds.
-const budget = 60_000
+// budget bounds a check: its work in units of about 50 ns. Ordinary schemas need
+// a hundredth of it.
+const (
+	budget       = 4_000_000
+	costQuestion = 200
+	costValue    = 20
+)
 
 // check is one run. It is used by one goroutine.
 type check struct {
@@ -38,9 +41,10 @@ type check struct {
 	open     []question
 	openAt   map[string]int
 	quiet    int // >0 while findings are not looked at
-	steps    int
+	spent    int
 	sameness map[[2]*v5.Schema]bool
 	inPlace  map[*v5.Schema][]*v5.Schema
+	weights  map[weighed]int
 }
 
 type question struct {
@@ -79,6 +83,7 @@ func newCheck(reader, writer *v5.Schema, policy Policy) *check {
 		openAt:        map[string]int{},
 		sameness:      map[[2]*v5.Schema]bool{},
 		inPlace:       map[*v5.Schema][]*v5.Schema{},
+		weights:       map[weighed]int{},
 	}
 }
 
@@ -282,9 +287,10 @@ func (d *derivation) stop(rule, keyword, why, cure string) {
 	d.findings = append(d.findings, d.finding(d.w, d.r, d.at, Undecided, rule, keyword, why, cure)...)
 }
 
+// exhausted takes note of one more question.
 func (c *check) exhausted() bool {
-	c.steps++
-	return c.steps > budget
+	c.spent += costQuestion
+	return c.spent > budget
 }
 
 // key names a question. Worlds are equal when they are made of the same schemas.

@@ -160,8 +160,13 @@ func Check(reader, writer *jsonschema.Bundle, policy Policy) Verdict {
 	if err != nil {
 		return unusable("the old schema", err)
 	}
-	c := newCheck(r.Schema, w.Schema, policy)
-	c.locateReader, c.locateWriter = r.Locate, w.Locate
+	return CheckLinked(r, w, policy)
+}
+
+// CheckLinked is Check for schemas that are compiled already.
+func CheckLinked(reader, writer *jsonschema.Linked, policy Policy) Verdict {
+	c := newCheck(reader.Schema, writer.Schema, policy)
+	c.locateReader, c.locateWriter = reader.Locate, writer.Locate
 	return c.run()
 }
 

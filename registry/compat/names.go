@@ -84,9 +84,12 @@ func namesProperties(s *v5.Schema) bool {
 	return len(s.Properties) > 0 || len(s.PatternProperties) > 0
 }
 
-// gated reports whether the gate refuses undeclared properties in w.
+// gated reports whether the gate refuses undeclared properties in w: a schema of
+// the writer's that applies for certain names some, and none that may apply is open.
 func (c *check) gated(w *world) bool {
-	return w.closed && slices.ContainsFunc(w.scope, namesProperties) && !slices.ContainsFunc(w.scope, c.declaresAnything)
+	return w.closed &&
+		slices.ContainsFunc(w.all, func(s *v5.Schema) bool { return c.writers[s] && namesProperties(s) }) &&
+		!slices.ContainsFunc(w.scope, c.declaresAnything)
 }
 
 // sealed reports whether s refuses whatever nothing in it declares.

@@ -1,10 +1,14 @@
 package compat
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"math/big"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
 )
@@ -24,7 +28,9 @@ func (c *check) same(a, b *v5.Schema) bool {
 		return known
 	}
 	t := &twins{assumed: map[[2]*v5.Schema]bool{}, known: c.sameness}
-	if !t.same(a, b) {
+	alike := t.same(a, b)
+	c.spent += costValue * len(t.assumed)
+	if !alike {
 		c.sameness[pair] = false
 		return false
 	}
@@ -168,33 +174,52 @@ func sameNumber(a, b *big.Rat) bool {
 
 // sameValues reports whether two lists hold the same JSON values.
 func sameValues(a, b []any) bool {
-	if (len(a) == 0) != (len(b) == 0) {
-		return false
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b)
 	}
-	within := func(list []any, v any) bool {
-		return slices.ContainsFunc(list, func(o any) bool { return sameValue(v, o) })
-	}
-	for _, v := range a {
-		if !within(b, v) {
-			return false
-		}
-	}
-	for _, v := range b {
-		if !within(a, v) {
-			return false
-		}
-	}
-	return true
+	return maps.Equal(valueSet(a), valueSet(b))
 }
 
-// sameValue asks the reference validator, so that 1.0 and 1 are the same.
-func sameValue(a, b any) bool {
-	list := &v5.Schema{
-		Constant: []any{a}, MinProperties: -1, MaxProperties: -1, MinItems: -1, MaxItems: -1,
-		MinContains: 1, MaxContains: -1, MinLength: -1, MaxLength: -1,
+func valueSet(list []any) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, v := range list {
+		var b strings.Builder
+		writeValue(&b, v)
+		set[b.String()] = true
 	}
-	valid, ok := validates(list, b)
-	return ok && valid
+	return set
+}
+
+// writeValue writes a value so that equal values are written alike, as 1.0 and 1.
+func writeValue(b *strings.Builder, v any) {
+	switch v := v.(type) {
+	case json.Number:
+		if r, ok := new(big.Rat).SetString(v.String()); ok {
+			b.WriteString(r.RatString())
+			return
+		}
+		b.WriteString("number " + v.String())
+	case []any:
+		b.WriteByte('[')
+		for _, item := range v {
+			writeValue(b, item)
+			b.WriteByte(',')
+		}
+		b.WriteByte(']')
+	case map[string]any:
+		b.WriteByte('{')
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			b.WriteString(strconv.Quote(name))
+			b.WriteByte(':')
+			writeValue(b, v[name])
+			b.WriteByte(',')
+		}
+		b.WriteByte('}')
+	case string:
+		b.WriteString(strconv.Quote(v))
+	default:
+		fmt.Fprint(b, v)
+	}
 }
 
 // reach walks everything that a compiled schema leads to.

@@ -54,6 +54,9 @@ func (c *check) containsValues(w *world, values []any, r *v5.Schema, at place) [
 	}
 	var refused []string
 	for _, v := range values {
+		if !c.charge(v, r) {
+			return c.tooComplex(w, r, at)
+		}
 		valid, ok := validates(r, v)
 		if !ok {
 			return c.finding(w, r, at, Undecided, "value-not-validated", "", "the validator cannot take the value "+sample(v), "remove the value")

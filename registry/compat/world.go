@@ -3,7 +3,6 @@ package compat
 import (
 	"cmp"
 	"maps"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -71,9 +70,10 @@ type world struct {
 	kinds kind
 	// closed says that undeclared properties are refused here by the gate.
 	closed bool
-	// scope are all schemas that apply or may apply at this place: a property that
-	// none of them declares is undeclared. It holds more than the gate would count
-	// (branches that were not taken too), so that the world is not made too small.
+	// scope are all schemas of the writer's that apply or may apply at this place: a
+	// property that none of them declares is undeclared. It holds more than the gate
+	// would count (branches that were not taken too), so that the world is not made
+	// too small.
 	scope []*v5.Schema
 	// present are properties that are known to be there beyond what all require.
 	present []string
@@ -285,86 +285,6 @@ func required(w *world) map[string]bool {
 	return out
 }
 
-// choiceKey names a keyword that offers alternatives.
-type choiceKey struct {
-	schema  *v5.Schema
-	keyword choiceKeyword
-}
-
-type choiceKeyword byte
-
-const (
-	anyOf  choiceKeyword = 'a'
-	oneOf  choiceKeyword = 'o'
-	ifElse choiceKeyword = 'i'
-)
-
-// choice is a keyword of the writer's by which at least one of the alternatives
-// holds.
-type choice struct {
-	key          choiceKey
-	alternatives []alternative
-}
-
-type alternative struct {
-	holds []*v5.Schema
-	fails []*v5.Schema
-}
-
-// nextChoice is the first keyword with alternatives that was not looked into.
-func (c *check) nextChoice(w *world) (choice, bool) {
-	for _, s := range w.all {
-		for _, keyword := range [...]choiceKeyword{oneOf, anyOf, ifElse} {
-			key := choiceKey{s, keyword}
-			if slices.Contains(w.done, key) {
-				continue
-			}
-			if alternatives := alternatives(s, keyword); len(alternatives) > 0 {
-				return choice{key, alternatives}, true
-			}
-		}
-	}
-	return choice{}, false
-}
-
-func alternatives(s *v5.Schema, keyword choiceKeyword) []alternative {
-	var out []alternative
-	switch keyword {
-	case anyOf:
-		for _, branch := range s.AnyOf {
-			out = append(out, alternative{holds: []*v5.Schema{branch}})
-		}
-	case oneOf:
-		for i, branch := range s.OneOf {
-			others := slices.Concat(s.OneOf[:i], s.OneOf[i+1:])
-			out = append(out, alternative{holds: []*v5.Schema{branch}, fails: others})
-		}
-	case ifElse:
-		if s.If == nil || (s.Then == nil && s.Else == nil) {
-			return nil
-		}
-		yes := alternative{holds: []*v5.Schema{s.If}}
-		if s.Then != nil {
-			yes.holds = append(yes.holds, s.Then)
-		}
-		no := alternative{fails: []*v5.Schema{s.If}}
-		if s.Else != nil {
-			no.holds = []*v5.Schema{s.Else}
-		}
-		out = []alternative{yes, no}
-	}
-	return out
-}
-
-// choose is the part of w in which the alternative is the case.
-func (c *check) choose(w *world, chosen choice, a alternative) *world {
-	n := w.clone()
-	n.done = append(n.done, chosen.key)
-	n.none = append(n.none, a.fails...)
-	c.add(n, a.holds...)
-	return n
-}
-
 // impossible reports whether w, a world of one kind, is seen to hold nothing.
 func (c *check) impossible(w *world) bool {
 	if w.kinds == 0 {
@@ -414,161 +334,4 @@ func lengths(all []*v5.Schema, of func(*v5.Schema) (int, int)) (low, high int) {
 		}
 	}
 	return low, high
-}
-
-// values lists the values of w, a world of one kind, if they are finitely many
-// and known. It may list too many, never too few.
-func (c *check) values(w *world) ([]any, bool) {
-	var candidates []any
-	switch w.kinds {
-	case null:
-		candidates = []any{nil}
-	case boolean:
-		candidates = []any{false, true}
-	default:
-		listed := false
-		for _, s := range w.all {
-			if len(s.Constant) > 0 {
-				candidates, listed = s.Constant[:1], true
-				break
-			}
-			if len(s.Enum) > 0 && (!listed || len(s.Enum) < len(candidates)) {
-				candidates, listed = s.Enum, true
-			}
-		}
-		if !listed {
-			return nil, false
-		}
-	}
-	var out []any
-	for _, v := range candidates {
-		if valueKind(v)&w.kinds != 0 && c.mayHold(w, v) {
-			out = append(out, v)
-		}
-	}
-	return out, true
-}
-
-// mayHold reports whether v is not excluded from w.
-func (c *check) mayHold(w *world, v any) bool {
-	if c.writerDynamic || c.readerDynamic {
-		return true
-	}
-	for _, s := range w.all {
-		if valid, ok := validates(s, v); ok && !valid {
-			return false
-		}
-	}
-	for _, s := range w.none {
-		if valid, ok := validates(s, v); ok && valid {
-			return false
-		}
-	}
-	return true
-}
-
-// validates asks the reference validator. It panics on some numbers that no
-// big.Rat holds; ok is false then.
-func validates(s *v5.Schema, v any) (valid, ok bool) {
-	defer func() {
-		if recover() != nil {
-			valid, ok = false, false
-		}
-	}()
-	return s.Validate(v) == nil, true
-}
-
-func valueKind(v any) kind {
-	switch v.(type) {
-	case nil:
-		return null
-	case bool:
-		return boolean
-	case string:
-		return text
-	case []any:
-		return array
-	case map[string]any:
-		return object
-	}
-	return number
-}
-
-// span is an interval of numbers; a nil bound is infinity.
-type span struct {
-	low, high         *big.Rat
-	lowOpen, highOpen bool
-}
-
-func (s span) empty() bool {
-	if s.low == nil || s.high == nil {
-		return false
-	}
-	order := s.low.Cmp(s.high)
-	return order > 0 || order == 0 && (s.lowOpen || s.highOpen)
-}
-
-// interval is where the numbers of w lie.
-func interval(w *world) span {
-	var out span
-	for _, s := range w.all {
-		out.raise(s.Minimum, false)
-		out.raise(s.ExclusiveMinimum, true)
-		out.lower(s.Maximum, false)
-		out.lower(s.ExclusiveMaximum, true)
-	}
-	if integral(w) {
-		out.roundInward()
-	}
-	return out
-}
-
-func (s *span) raise(bound *big.Rat, open bool) {
-	if bound == nil {
-		return
-	}
-	if s.low == nil || bound.Cmp(s.low) > 0 || bound.Cmp(s.low) == 0 && open {
-		s.low, s.lowOpen = bound, open
-	}
-}
-
-func (s *span) lower(bound *big.Rat, open bool) {
-	if bound == nil {
-		return
-	}
-	if s.high == nil || bound.Cmp(s.high) < 0 || bound.Cmp(s.high) == 0 && open {
-		s.high, s.highOpen = bound, open
-	}
-}
-
-// roundInward moves the bounds to the integers within.
-func (s *span) roundInward() {
-	one := big.NewInt(1)
-	if s.low != nil {
-		floor := new(big.Int).Div(s.low.Num(), s.low.Denom()) // Euclidean: floor for a positive denominator
-		if !s.low.IsInt() || s.lowOpen {
-			floor.Add(floor, one)
-		}
-		s.low, s.lowOpen = new(big.Rat).SetInt(floor), false
-	}
-	if s.high != nil {
-		floor := new(big.Int).Div(s.high.Num(), s.high.Denom())
-		if s.high.IsInt() && s.highOpen {
-			floor.Sub(floor, one)
-		}
-		s.high, s.highOpen = new(big.Rat).SetInt(floor), false
-	}
-}
-
-// integral reports whether all numbers of w are integers.
-func integral(w *world) bool {
-	for _, s := range w.all {
-		if slices.Contains(s.Types, "integer") && !slices.Contains(s.Types, "number") {
-			return true
-		}
-		if s.MultipleOf != nil && s.MultipleOf.IsInt() {
-			return true
-		}
-	}
-	return false
 }

@@ -3,10 +3,14 @@ package store
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
+
+// requestTimeout bounds the wait for one answer of the server.
+const requestTimeout = 3 * time.Second
 
 // Append stores data directly after the position that the caller has read up
 // to, or fails: with [Conflict] if the log has moved on, with [Uncertain] if no
@@ -32,8 +36,12 @@ func (l *Log) Append(ctx context.Context, after Position, subject string, data [
 			HeaderChain:    {next.chainText()},
 		},
 	}
+	// A request that is lost with its connection is never answered. Not to wait for
+	// it for as long as the caller has time leaves time to try again.
+	once, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	ack, err := l.js.PublishMsg(
-		ctx, msg,
+		once, msg,
 		jetstream.WithExpectStream(Stream),
 		jetstream.WithExpectLastSequence(after.Sequence),
 	)

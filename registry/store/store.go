@@ -196,7 +196,7 @@ func (l *Log) Last(ctx context.Context) (uint64, error) {
 // inspect asks for the stream's state and makes sure that it is still the
 // stream that was opened.
 func (l *Log) inspect(ctx context.Context) (*jetstream.StreamInfo, error) {
-	stream, err := l.js.Stream(ctx, Stream)
+	stream, err := l.stream(ctx)
 	if err != nil {
 		return nil, unavailable("ask for the stream's state", err)
 	}
@@ -210,4 +210,18 @@ func (l *Log) inspect(ctx context.Context) (*jetstream.StreamInfo, error) {
 		}
 	}
 	return info, nil
+}
+
+// stream asks again where the answer did not come: a request that is lost with its
+// connection is never answered.
+func (l *Log) stream(ctx context.Context) (stream jetstream.Stream, err error) {
+	for range 3 {
+		once, cancel := context.WithTimeout(ctx, requestTimeout)
+		stream, err = l.js.Stream(once, Stream)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+	}
+	return stream, err
 }

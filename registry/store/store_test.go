@@ -251,16 +251,8 @@ func TestContract(t *testing.T) {
 		if testing.Short() {
 			t.Skip("a cluster takes seconds to start")
 		}
-		urls := natstest.Cluster(t)
-		next := 0
 		contract(t, func(t *testing.T) jetstream.JetStream {
-			js := natstest.Connect(t, urls[next%len(urls)])
-			next++
-			err := js.DeleteStream(t.Context(), store.Stream)
-			if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-				t.Fatal(err)
-			}
-			return js
+			return natstest.Connect(t, natstest.Cluster(t)[0])
 		}, store.Options{Replicas: 3})
 	})
 }
@@ -348,13 +340,10 @@ func TestBrokenHistories(t *testing.T) {
 			create(t, e.js, store.Options{})
 		}},
 	}
-	srv := natstest.Start(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			js := srv.Connect()
-			if err := js.DeleteStream(t.Context(), store.Stream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-				t.Fatal(err)
-			}
+			// A server of its own: one that has just deleted a stream may still hold its files.
+			js := natstest.Start(t).Connect()
 			e := env{js: js, log: create(t, js, store.Options{})}
 			e.at = appendAll(t, e.log, store.Position{}, "a", "b")
 			r := read(t, e.log, store.Position{})
@@ -449,20 +438,14 @@ func TestCreateRefusesAnUnfitStream(t *testing.T) {
 		{"other subjects", "subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{"other.>"} }},
 		{"last per subject", "per subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }},
 	}
-	srv := natstest.Start(t)
-	js := srv.Connect()
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			js := natstest.Start(t).Connect()
 			c := fit
 			test.make(&c)
 			if _, err := js.CreateStream(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
-			defer func() {
-				if err := js.DeleteStream(t.Context(), store.Stream); err != nil {
-					t.Error(err)
-				}
-			}()
 			err := store.Create(t.Context(), js, store.Options{})
 			if !store.Misconfigured.Is(err) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v, want a mention of %q", err, test.says)
