@@ -49,9 +49,9 @@ type Config struct {
 
 // Stats counts what a gate has done since it started.
 type Stats struct {
-	Stored  uint64 // events that JetStream acknowledged
-	Refused uint64 // events that a rule of the gate refused
-	Failed  uint64 // events that could not be stored
+	Stored  uint64 `json:"stored"`  // events that JetStream acknowledged
+	Refused uint64 `json:"refused"` // events that a rule of the gate refused
+	Failed  uint64 `json:"failed"`  // events that could not be stored
 }
 
 // Gate is a running gate. It is safe for concurrent use.

@@ -74,7 +74,8 @@ func Push(ctx context.Context, files []File, register Register) ([]Result, error
 			continue
 		}
 		problems = append(problems, Problem{
-			Code: CodeRefused, File: f.Path, What: fmt.Sprintf("subject %s was not registered", f.Subject), Why: err.Error(), cause: err,
+			Code: CodeRefused, File: f.Path, What: fmt.Sprintf("subject %s was not registered", f.Subject), Why: err.Error(),
+			Cure: "mend what the reason names, then push again", cause: err,
 		})
 		if final := (*stop)(nil); errors.As(err, &final) || ctx.Err() != nil {
 			if left := len(files) - i - 1; left > 0 {

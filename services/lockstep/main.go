@@ -32,7 +32,7 @@ func root(app *cli.App) *cobra.Command {
 in one, and every other one receives the same events, masked, verified and
 provably complete, over NATS JetStream.
 
-Every flag can be set by an environment variable: LOCKSTEP_DATA for --data.
+Flags can be set by environment variables: LOCKSTEP_DATA stands for --data.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with findings, 10 unhealthy.`,
 			Example: "  lockstep demo\n  lockstep dev --data ./mesh",
 		},

@@ -88,12 +88,15 @@ func taken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], listener.Addr().String())
 }
 
-// await FILE waits until the file is there.
+// await PATTERN waits until there is a file of that pattern with something in it.
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	file := ts.MkAbs(args[0])
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		if _, err := os.Stat(file); err == nil {
-			return
+		found, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if len(found) > 0 {
+			if info, err := os.Stat(found[0]); err == nil && info.Size() > 0 {
+				return
+			}
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s is not there after 30 s", args[0])

@@ -156,13 +156,24 @@ func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	return c
 }
 
+// onlyFlag annotates a flag without an environment variable.
+const onlyFlag = "lockstep_only_flag"
+
+// WithoutVariable keeps a flag from being set by its environment variable,
+// which means something else to another command.
+func WithoutVariable(flags *pflag.FlagSet, name string) {
+	if f := flags.Lookup(name); f != nil {
+		f.Annotations = map[string][]string{onlyFlag: nil}
+	}
+}
+
 // settle completes the flags from the environment.
 func (a *App) settle(flags *pflag.FlagSet, required []string) error {
 	var problems []string
 	flags.VisitAll(func(f *pflag.Flag) {
 		variable := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value := a.Getenv(variable)
-		if f.Changed || value == "" || f.Name == "help" {
+		if _, own := f.Annotations[onlyFlag]; own || f.Changed || value == "" || f.Name == "help" {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
@@ -208,7 +219,7 @@ func (a *App) Logger(level zerolog.Level) zerolog.Logger {
 	if chosen, ok := levels[a.level]; ok {
 		level = chosen
 	}
-	var w io.Writer = a.Stderr
+	w := a.Stderr
 	if a.logForm != "json" {
 		w = zerolog.ConsoleWriter{
 			Out: a.Stderr, NoColor: !a.colour(), TimeFormat: time.TimeOnly,

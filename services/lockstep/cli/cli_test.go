@@ -48,6 +48,8 @@ func newProgram() *program {
 		return p.app.Answer(greeting{p.name, strings.Repeat("1", p.count)})
 	}, "name")
 	greet.Flags().StringVar(&p.name, "name", "", "whom")
+	greet.Flags().String("server", "", "where")
+	WithoutVariable(greet.Flags(), "server")
 	greet.Flags().IntVar(&p.count, "how-many", 1, "how many")
 	p.root = Group(&cobra.Command{Use: "prog"}, Group(&cobra.Command{Use: "group"}, greet))
 	return p
@@ -68,16 +70,17 @@ func TestRun(t *testing.T) {
 		"json":            {args: append(greet, "--name", "<ж>", "-ojson"), stdout: "{\n  \"text\": \"<ж>\",\n  \"number\": \"1\"\n}\n"},
 		"yaml":            {args: append(greet, "--name", "yes", "-o", "yaml"), stdout: "text: \"yes\"\nnumber: \"1\"\n"},
 		"environment":     {args: greet, env: map[string]string{"LOCKSTEP_NAME": "n", "LOCKSTEP_HOW_MANY": "3", "LOCKSTEP_OUTPUT": "yaml"}, stdout: "text: \"n\"\nnumber: \"111\"\n"},
+		"only a flag":     {args: append(greet, "--name", "f"), env: map[string]string{"LOCKSTEP_SERVER": "x"}, stdout: "TEXT  NR\nf     1\n      x\n"},
 		"flag over env":   {args: append(greet, "--name", "f"), env: map[string]string{"LOCKSTEP_NAME": "n"}, stdout: "TEXT  NR\nf     1\n      x\n"},
 		"bad environment": {args: append(greet, "--name", "f"), env: map[string]string{"LOCKSTEP_HOW_MANY": "many"}, exit: 2, stderr: "error: LOCKSTEP_HOW_MANY=\"many\": invalid syntax\n   cure: see --help\n"},
 		"missing flag":    {args: greet, exit: 2, stderr: "error: --name is missing\n   cure: see --help\n"},
-		"unknown flag":    {args: append(greet, "--nmae", "x"), exit: 2, stderr: "error: unknown flag: --nmae\n   cure: see --help\n"},
+		"unknown flag":    {args: append(greet, "--nema", "x"), exit: 2, stderr: "error: unknown flag: --nema\n   cure: see --help\n"},
 		"unknown command": {args: []string{"group", "gret"}, exit: 2, stderr: "error: there is no command \"prog group gret\"\n   cure: did you mean prog group greet?\n"},
 		"unknown noun":    {args: []string{"nothing"}, exit: 2, stderr: "error: there is no command \"prog nothing\"\n   cure: prog --help lists the commands\n"},
 		"argument":        {args: append(greet, "x"), exit: 2, stderr: "error: unknown command \"x\" for \"prog group greet\"\n   cure: see --help\n"},
 		"bad output":      {args: append(greet, "-o", "xml"), exit: 2, stderr: "error: invalid argument \"xml\" for \"-o, --output\" flag: \"xml\" is none of table, json, yaml\n   cure: see --help\n"},
 		"bad level":       {args: append(greet, "--name", "x", "--log-level", "loud"), exit: 2, stderr: "error: --log-level \"loud\" is none of trace, debug, info, warn, error, off\n   cure: see --help\n"},
-		"usage as json":   {args: append(greet, "-o", "json", "--nmae"), exit: 2, stdout: `{"error":{"code":"usage","message":"unknown flag: --nmae","cure":"see --help"}}`},
+		"usage as json":   {args: append(greet, "-o", "json", "--nema"), exit: 2, stdout: `{"error":{"code":"usage","message":"unknown flag: --nema","cure":"see --help"}}`},
 		"error":           {args: append(greet, "--name", "x"), fails: fs.ErrNotExist, exit: 1, stderr: "error: file does not exist\n"},
 		"whole error": {
 			args: append(greet, "--name", "x"), exit: 10, fails: fmt.Errorf("outer: %w", &Error{Exit: ExitUnhealthy, What: "it fails", Where: "here", Cause: errors.New("because\nof this"), Cure: "do that"}),
@@ -93,7 +96,7 @@ func TestRun(t *testing.T) {
 		},
 		"problems as json": {
 			args: append(greet, "--name", "x", "-o", "json"), exit: 1, fails: topology.Problems{{Code: "k", File: "mesh.yaml", Line: 3, Column: 7, What: "bad", Cure: "c"}},
-			stdout: `{"error":{"code":"mesh","message":"the mesh cannot be used","cure":"c","problems":[{"code":"k","file":"mesh.yaml","line":3,"column":7,"message":"bad"}]}}`,
+			stdout: `{"error":{"code":"mesh","message":"the mesh cannot be used: mesh.yaml:3:7: bad","cure":"c","problems":[{"code":"k","file":"mesh.yaml","line":3,"column":7,"message":"bad"}]}}`,
 		},
 		"refusal": {
 			args: append(greet, "--name", "x"), exit: 1, fails: &mesh.Error{Code: mesh.CodeRefused, Op: "publish", Subject: "a.b", Message: "no such field", Description: "no such field", Cure: "add it", Cause: errors.New("nats: no such field")},

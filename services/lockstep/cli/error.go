@@ -49,6 +49,17 @@ type Problem struct {
 	Cure   string `json:"cure,omitempty"`
 }
 
+// place is file:line:col, as far as it is known, to stand before the problem.
+func (p Problem) place() string {
+	switch {
+	case p.File == "":
+		return ""
+	case p.Line == 0:
+		return p.File + ": "
+	}
+	return fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
+}
+
 // Error is the error in one line.
 func (e *Error) Error() string {
 	text := e.message()
@@ -69,7 +80,21 @@ func (e *Error) message() string {
 	if why := e.why(); why != "" {
 		text += ": " + why
 	}
+	if len(e.Problems) > 0 {
+		text += ": " + e.Problems[0].place() + e.Problems[0].What
+	}
+	if more := len(e.Problems) - 1; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
 	return text
+}
+
+// cure is what to do; of several problems, about the first.
+func (e *Error) cure() string {
+	if e.Cure == "" && len(e.Problems) > 0 {
+		return e.Problems[0].Cure
+	}
+	return e.Cure
 }
 
 func (e *Error) why() string {
@@ -106,15 +131,15 @@ func usage(err error) error {
 func (a *App) fail(err error) int {
 	e := explain(err)
 	if a.format == Table && e.Partial != nil {
-		if a.Answer(e.Partial) == nil {
-			fmt.Fprintln(a.Stdout)
+		if failed := a.Answer(e.Partial); failed != nil {
+			fmt.Fprintln(a.Stderr, failed)
 		}
 	}
 	if a.format == Table || a.answered {
 		fmt.Fprint(a.Stderr, e.text())
 		return e.exit()
 	}
-	if err := a.Answer(errorAnswer{Done: e.Partial, Error: errorBody{Code: e.Code, Message: e.message(), Cure: e.Cure, Problems: e.Problems}}); err != nil {
+	if err := a.Answer(errorAnswer{Done: e.Partial, Error: errorBody{Code: e.Code, Message: e.message(), Cure: e.cure(), Problems: e.Problems}}); err != nil {
 		fmt.Fprint(a.Stderr, e.text())
 	}
 	return e.exit()
@@ -125,14 +150,7 @@ func (e *Error) text() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "error: %s\n", e.What)
 	for _, p := range e.Problems {
-		b.WriteString("  ")
-		switch {
-		case p.File != "" && p.Line > 0:
-			fmt.Fprintf(&b, "%s:%d:%d: ", p.File, p.Line, p.Column)
-		case p.File != "":
-			fmt.Fprintf(&b, "%s: ", p.File)
-		}
-		b.WriteString(indented(p.What))
+		b.WriteString("  " + p.place() + indented(p.What))
 		if p.Cure != "" {
 			b.WriteString(" (" + p.Cure + ")")
 		}

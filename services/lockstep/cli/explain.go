@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 
 	"github.com/lockstep-mesh/lockstep/mesh"
@@ -19,6 +20,7 @@ func explain(err error) *Error {
 		schemas  folder.Problems
 		sdk      *mesh.Error
 		server   *node.Error
+		network  *net.OpError
 	)
 	switch {
 	case errors.As(err, &ours):
@@ -35,6 +37,8 @@ func explain(err error) *Error {
 		return e
 	case errors.As(err, &server):
 		return &Error{Code: string(server.Code), What: "cannot " + server.Op, Where: server.What, Cure: server.Cure, Cause: server.Cause}
+	case errors.As(err, &network) && network.Op == "listen":
+		return &Error{Code: "listen", What: err.Error()}
 	case errors.Is(err, context.Canceled):
 		return &Error{Code: CodeInterrupted, What: "interrupted before the end"}
 	}
@@ -57,7 +61,7 @@ func meshProblems(problems topology.Problems) *Error {
 
 // SchemaProblems is the error of a folder of schemas.
 func SchemaProblems(what string, problems folder.Problems) *Error {
-	e := &Error{Code: "schema", What: what, Cause: problems}
+	e := &Error{Code: "schema", What: what}
 	for _, p := range problems {
 		e.Problems = append(e.Problems, Problem{
 			Code: p.Code, File: p.File, Line: p.Line, Column: p.Column, What: joined(p.What, p.Why), Cure: p.Cure,

@@ -97,7 +97,8 @@ func Render(v Answer, format Format, indent string) ([]byte, error) {
 // Columns writes rows under a heading, aligned. Cells are told apart by their
 // place, so that an empty one stays.
 func Columns(w io.Writer, heading []string, rows [][]string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	upper := make([]string, len(heading))
 	for i, h := range heading {
 		upper[i] = strings.ToUpper(h)
@@ -110,7 +111,10 @@ func Columns(w io.Writer, heading []string, rows [][]string) {
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
-	_ = t.Flush() // w is a buffer
+	_ = t.Flush() // a buffer takes everything
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 }
 
 // Fields writes names and values, one pair a line.
@@ -119,7 +123,7 @@ func Fields(w io.Writer, pairs ...[2]string) {
 	for _, p := range pairs {
 		fmt.Fprintf(t, "%s\t%s\n", p[0], OneLine(p[1]))
 	}
-	_ = t.Flush() // w is a buffer
+	_ = t.Flush() // what fails here is for w's owner to see
 }
 
 // OneLine keeps control characters of somebody's data away from a terminal.

@@ -31,7 +31,6 @@ import (
 
 const (
 	defaultEvents = 10_000
-	faultEvery    = 250              // good events of a domain to one that must be refused
 	readyTimeout  = 60 * time.Second // for all environments to serve
 )
 
@@ -124,6 +123,7 @@ type demo struct {
 	data     *datadir.Dir
 	all      *environment.All
 	routes   []carried
+	planted  []string // values to search for beside the history's; for tests
 }
 
 // carried is one domain's way from its origin to another environment.
@@ -182,7 +182,7 @@ func (d *demo) run(ctx context.Context) (_ *report, err error) {
 		return nil, err
 	}
 
-	values := shop.PersonalValues(d.flags.Seed, d.flags.Events)
+	values := append(shop.PersonalValues(d.flags.Seed, d.flags.Events), d.planted...)
 	searcher, err := leak.Compile(values)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func (d *demo) publish(ctx context.Context) (map[string]feed.Stats, error) {
 				err = errors.Join(err, conn.Drain(closing))
 			}()
 			stats[i], err = feed.Run(feeding, conn, domain, feed.Options{
-				Seed: d.flags.Seed, Events: d.flags.Events, FaultEvery: faultEvery, Log: d.log,
+				Seed: d.flags.Seed, Events: d.flags.Events, FaultEvery: d.faultEvery(), Log: d.log,
 				Stored: func(shop.Event, mesh.Receipt) { stored.Add(1) },
 			})
 			return err
@@ -64,3 +64,7 @@ func (d *demo) connect(ctx context.Context, domain string) (*mesh.Conn, error) {
 	return mesh.Connect(ctx, origin.NATSURL(), mesh.WithCredentials(origin.ApplicationCredentials()),
 		mesh.WithName(domain), mesh.WithSource("/services/"+domain), mesh.WithLogger(d.log))
 }
+
+// faultEvery is how many good events of a domain are published to one that
+// must be refused: some are, however short the history.
+func (d *demo) faultEvery() int { return min(250, 1+d.flags.Events/25) }

@@ -33,8 +33,8 @@ func (d *demo) wait(ctx context.Context, r *report) error {
 		}
 		r.way(c).last = stream.CachedInfo().State.LastSeq
 	}
+	before, _ := d.look(r)
 	d.progress.phase("verifying", r.verifying)
-	var before uint64
 	moved := time.Now()
 	for {
 		now, broken := d.look(r)

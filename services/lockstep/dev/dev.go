@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	secretVariable = "LOCKSTEP_WEBHOOK_SECRET" //nolint:gosec // the variable's name
-	defaultSecret  = "dev-secret"              //nolint:gosec // for trying things out, and said so
+	secretVariable = "LOCKSTEP_WEBHOOK_SECRET"
+	defaultSecret  = "dev-secret" // for trying things out, and said so
 )
 
 var (
@@ -63,6 +63,7 @@ mesh.yaml says otherwise.`,
 	flags := c.Flags()
 	flags.Var(&f.NATS, "nats", "the hub's `address` for applications (default: as mesh.yaml says, in the sample 127.0.0.1:4222)")
 	flags.Var(&f.Registry, "registry", "the `address` of the schema registry (default: as mesh.yaml says, in the sample 127.0.0.1:8081)")
+	cli.WithoutVariable(flags, "registry") // LOCKSTEP_REGISTRY is a URL
 	flags.Var(&f.HTTP, "http", "the `address` of console and native API (default: as mesh.yaml says, in the sample 127.0.0.1:8080)")
 	flags.Var(&f.Webhooks, "webhooks", "the `address` of the webhook ingress (default 127.0.0.1:8090)")
 	flags.StringVar(&f.Data, "data", "", "the `directory` for the stores, a folder for each environment (default: a temporary one, removed at the end)")

@@ -63,9 +63,15 @@ func (a *All) Get(name string) *Environment {
 	return nil
 }
 
-// Ready is nil when all environments are, or says what is not.
+// Ready is nil when all environments are, and every replica of the registry
+// holds what the primary does, or says what is not.
 func (a *All) Ready() error {
 	var problems []error
+	for _, e := range a.environments[1:] {
+		if has, wants := e.registry.Revision(), a.environments[0].registry.Revision(); has < wants {
+			problems = append(problems, fmt.Errorf("%s: the registry's replica holds %d of %d changes", e.Name(), has, wants))
+		}
+	}
 	for _, e := range a.environments {
 		if err := e.Ready(); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", e.Name(), err))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -20,6 +21,10 @@ import (
 
 // maxEvent is the largest event that is read; the gate's own limit is below it.
 const maxEvent = 4 << 20
+
+// connectTimeout is how long somebody at a terminal waits for a server that is
+// not there.
+const connectTimeout = 3 * time.Second
 
 // Command is `event` with its verbs.
 func Command(app *cli.App) *cobra.Command {
@@ -81,14 +86,14 @@ func Publish(ctx context.Context, app *cli.App, f PublishFlags) (err error) {
 	})
 }
 
-func read(app *cli.App, name string) ([]byte, error) {
+func read(app *cli.App, name string) (_ []byte, err error) {
 	from, where := app.Stdin, "standard input"
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
 			return nil, &cli.Error{Code: "file", What: "the event cannot be read", Where: name, Cause: err, Cure: "check the path and its permissions"}
 		}
-		defer file.Close()
+		defer func() { err = errors.Join(err, file.Close()) }()
 		from, where = file, name
 	}
 	data, err := io.ReadAll(io.LimitReader(from, maxEvent+1))
@@ -107,7 +112,8 @@ func connect(ctx context.Context, app *cli.App, f target.Flags) (*mesh.Conn, tar
 	if err != nil {
 		return nil, at, err
 	}
-	conn, err := mesh.Connect(ctx, at.URL, mesh.WithCredentials(at.Credentials), mesh.WithName("lockstep"), mesh.WithLogger(app.Logger(zerolog.ErrorLevel)))
+	conn, err := mesh.Connect(ctx, at.URL, mesh.WithCredentials(at.Credentials), mesh.WithConnectTimeout(connectTimeout),
+		mesh.WithName("lockstep"), mesh.WithLogger(app.Logger(zerolog.ErrorLevel)))
 	return conn, at, err
 }
 

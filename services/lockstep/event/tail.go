@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -229,7 +231,7 @@ func (t *tail) read(ctx context.Context, r reading, from uint64, each func(r rec
 
 func unreadable(domain, environment string, err error) error {
 	e := &cli.Error{Code: "read", What: "the events of " + domain + " cannot be read", Where: environment, Cause: err}
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded) {
 		e.Cure = "see in mesh.yaml that the domain originates there or that a route brings it, and that the credentials are of that environment"
 	}
 	return e
@@ -281,7 +283,11 @@ func (t *tail) record(m jetstream.Msg, meta *jetstream.MsgMetadata) record {
 
 // Table writes the event in one line.
 func (r record) Table(w io.Writer) {
-	data := []rune(cli.OneLine(string(r.Data)))
+	var compact bytes.Buffer
+	if json.Compact(&compact, r.Data) != nil { // it is valid JSON
+		compact.Write(r.Data)
+	}
+	data := []rune(cli.OneLine(compact.String()))
 	if len(data) > tableWidth && !r.full {
 		data = append(data[:tableWidth-1:tableWidth-1], '…')
 	}

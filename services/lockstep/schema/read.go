@@ -150,10 +150,10 @@ func (s shown) Table(w io.Writer) {
 // failed is a registry's error for people.
 func failed(url string, err error) error {
 	e := &cli.Error{Code: "registry", What: "the registry did not answer as hoped", Where: url, Cause: err}
-	switch code := status(err); {
-	case code == http.StatusNotFound:
+	switch status(err) {
+	case http.StatusNotFound:
 		e.Code, e.What, e.Cure = "not_found", "there is no such schema", "lockstep schema list shows what there is"
-	case code == 0:
+	case 0:
 		e.Cure = "start the mesh with lockstep dev or serve, or name the registry's URL with --registry"
 	}
 	return e

@@ -53,6 +53,7 @@ something that is missing, doubled or different.`,
 	}
 	f.AddMesh(c.Flags())
 	c.Flags().StringArrayVar(&f.Servers, "server", nil, "the HTTP `URL` of an environment; may be repeated (default: all, as --data and --mesh say)")
+	cli.WithoutVariable(c.Flags(), "server") // LOCKSTEP_SERVER is a NATS URL
 	return app.Command(c, func(ctx context.Context) error { return Run(ctx, app, f) })
 }
 

@@ -67,7 +67,7 @@ func (f Flags) Find() (Server, error) {
 		if s.URL == "" {
 			s.URL = e.NATS
 		}
-		if s.Credentials == "" && f.Server == "" {
+		if s.Credentials == "" {
 			s.Credentials = e.Credentials
 		}
 	}

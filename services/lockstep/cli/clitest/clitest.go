@@ -2,6 +2,7 @@
 package clitest
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func compare(t *testing.T, file string, got []byte) {
 	if err != nil {
 		t.Fatalf("%v (write it with -update)", err)
 	}
-	if string(got) != string(want) {
+	if !bytes.Equal(got, want) {
 		t.Errorf("differs from %s (rewrite it with -update); got\n%s\nwant\n%s", file, got, want)
 	}
 }
