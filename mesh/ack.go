@@ -36,6 +36,7 @@ type answer struct {
 // told at once when the connection breaks.
 type acks struct {
 	nc     *nats.Conn
+	link   *link
 	prefix string
 	sub    *nats.Subscription
 
@@ -50,8 +51,8 @@ type request struct {
 	done        func(answer)
 }
 
-func newAcks(nc *nats.Conn) (*acks, error) {
-	a := &acks{nc: nc, prefix: nc.NewInbox() + ".", waiting: make(map[uint64]*request)}
+func newAcks(nc *nats.Conn, l *link) (*acks, error) {
+	a := &acks{nc: nc, link: l, prefix: nc.NewInbox() + ".", waiting: make(map[uint64]*request)}
 	sub, err := nc.Subscribe(a.prefix+"*", a.receive)
 	if err != nil {
 		return nil, err
@@ -69,17 +70,13 @@ func newAcks(nc *nats.Conn) (*acks, error) {
 // error, done is called exactly once, from another goroutine or before send
 // returns, except after forget has returned true for the id.
 func (a *acks) send(op string, msg *nats.Msg, done func(answer)) (uint64, *Error) {
-	switch a.nc.Status() {
-	case nats.RECONNECTING, nats.CONNECTING, nats.DISCONNECTED:
-		// Not into the connection's reconnect buffer: it would be sent after
-		// events that were lost with the old connection have been overtaken.
-		return 0, sendError(op, msg.Subject, nats.ErrDisconnected)
-	default:
+	if err := a.usable(); err != nil {
+		return 0, sendError(op, msg.Subject, err)
 	}
 	a.mu.Lock()
 	if a.closed {
 		a.mu.Unlock()
-		return 0, closedError(op, msg.Subject, "connection")
+		return 0, closedError(op, msg.Subject)
 	}
 	a.next++
 	id := a.next
@@ -94,6 +91,24 @@ func (a *acks) send(op string, msg *nats.Msg, done func(answer)) (uint64, *Error
 		// The connection's loss was told to done in the meantime.
 	}
 	return id, nil
+}
+
+// usable returns why nothing can be sent now, if so. What could end up in the
+// connection's reconnect buffer is not sent: it would go out after events that
+// were lost with the old connection have been overtaken.
+func (a *acks) usable() error {
+	switch {
+	case a.link.closed():
+		return nats.ErrConnectionClosed
+	case !a.link.up():
+		return nats.ErrDisconnected
+	}
+	switch a.nc.Status() {
+	case nats.RECONNECTING, nats.CONNECTING, nats.DISCONNECTED:
+		return nats.ErrDisconnected
+	default:
+		return nil
+	}
 }
 
 // forget gives up waiting for id. It reports false if id has its answer.
@@ -150,7 +165,7 @@ func (a *acks) close() error {
 	}
 	a.closed = true
 	a.mu.Unlock()
-	a.failed(func(op, subject string) *Error { return closedError(op, subject, "connection") })
+	a.failed(closedError)
 	if err := a.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrBadSubscription) {
 		return err
 	}
@@ -197,7 +212,7 @@ func (c *Conn) attempt(ctx context.Context, op string, msg *nats.Msg, wait time.
 	case <-timer.C:
 		err = c.noAnswer(op, msg.Subject, wait)
 	case <-c.stop:
-		err = closedError(op, msg.Subject, "connection")
+		err = closedError(op, msg.Subject)
 	}
 	if !c.acks.forget(id) {
 		a := <-came // it came after all
@@ -220,7 +235,7 @@ func (c *Conn) deliver(ctx context.Context, op string, msg *nats.Msg, retry Retr
 			if ctx.Err() != nil {
 				return pubAck{}, contextEnded(ctx, op, msg.Subject, err)
 			}
-			return pubAck{}, closedError(op, msg.Subject, "connection")
+			return pubAck{}, closedError(op, msg.Subject)
 		}
 		last = err
 	}
@@ -230,7 +245,7 @@ func (c *Conn) deliver(ctx context.Context, op string, msg *nats.Msg, retry Retr
 // what the credentials do not allow and says so only on the connection, so a
 // silence may have that reason.
 func (c *Conn) noAnswer(op, subject string, wait time.Duration) *Error {
-	if err := c.nc.LastError(); concernsPublish(err, subject) {
+	if err := c.lastError(); concernsPublish(err, subject) {
 		return sendError(op, subject, err)
 	}
 	return &Error{

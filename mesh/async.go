@@ -87,7 +87,7 @@ const (
 
 // outgoing is one event on its way.
 type outgoing struct {
-	ctx      context.Context // bounds the retries; held as a request holds its context
+	ctx      context.Context //nolint:containedctx // the caller's, bounds this one event's retries
 	msg      *nats.Msg
 	future   *Future
 	state    state
@@ -118,13 +118,13 @@ func (a *async) publish(ctx context.Context, msg *nats.Msg, id string) (*Future,
 	case <-ctx.Done():
 		return nil, contextEnded(ctx, "publish", msg.Subject, nil)
 	case <-a.stop:
-		return nil, closedError("publish", msg.Subject, "connection")
+		return nil, closedError("publish", msg.Subject)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.begin() {
 		<-a.room
-		return nil, closedError("publish", msg.Subject, "connection")
+		return nil, closedError("publish", msg.Subject)
 	}
 	f := &Future{id: id, done: make(chan struct{})}
 	l := a.lane(msg.Subject)
@@ -366,7 +366,7 @@ func (a *async) close() {
 	for _, l := range a.lanes {
 		l.recovering = true // nothing is sent any more
 		a.abandon(l, func(o *outgoing) *Error {
-			e := closedError("publish", o.msg.Subject, "connection")
+			e := closedError("publish", o.msg.Subject)
 			if o.attempts > 0 {
 				e.Message += " before the answer came; whether the event is stored is not known"
 			}

@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -100,7 +99,7 @@ func (s *Subscription) park(begin bool) {
 	if begin || s.ended {
 		return
 	}
-	slices.SortFunc(s.parked, func(a, b *delivery) int { return cmp.Compare(a.md.Position, b.md.Position) })
+	slices.SortFunc(s.parked, byPosition)
 	for _, d := range s.parked {
 		s.enqueue(d)
 	}

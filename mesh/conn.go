@@ -21,6 +21,7 @@ type Conn struct {
 	nc    *nats.Conn
 	owned bool
 	js    jetstream.JetStream
+	link  link
 	acks  *acks
 	log   zerolog.Logger
 
@@ -103,68 +104,17 @@ func (c *Conn) start(domain string) error {
 	if err != nil {
 		return &Error{Code: CodeInvalid, Op: "connect", Subject: where, Message: "the JetStream client cannot be made", Cause: err}
 	}
-	if c.acks, err = newAcks(c.nc); err != nil {
+	if c.acks, err = newAcks(c.nc, &c.link); err != nil {
 		return sendError("connect", where, err)
 	}
 	statuses := c.nc.StatusChanged()
+	if c.link.follow(c.nc.Status()); c.link.closed() { // before it could be noticed
+		c.nc.RemoveStatusListener(statuses)
+		return closedError("connect", where)
+	}
 	c.wg.Go(func() { c.watch(statuses) })
 	c.log.Info().Str("server", where).Str("domain", domain).Msg("connected to the mesh")
 	return nil
-}
-
-// watch follows the connection's status. What waits for an answer when the
-// connection breaks will not get one: it is told, so that it can be retried as
-// soon as the connection is back instead of after its time-out.
-func (c *Conn) watch(statuses chan nats.Status) {
-	for {
-		select {
-		case <-c.stop:
-			c.nc.RemoveStatusListener(statuses)
-			return
-		case s, ok := <-statuses:
-			if !ok {
-				return
-			}
-			switch s {
-			case nats.CONNECTED:
-				c.log.Info().Str("server", c.nc.ConnectedUrlRedacted()).Msg("connection restored")
-			case nats.RECONNECTING, nats.DISCONNECTED:
-				c.log.Warn().Err(c.nc.LastError()).Msg("connection lost, reconnecting")
-				c.broke(nats.ErrDisconnected)
-			case nats.CLOSED:
-				c.log.Error().Err(c.nc.LastError()).Msg("the NATS connection has been closed")
-				c.broke(nats.ErrConnectionClosed)
-				close(c.gone)
-				c.nc.RemoveStatusListener(statuses)
-				return // there is no way back
-			}
-		}
-	}
-}
-
-func (c *Conn) broke(cause error) {
-	c.mu.Lock()
-	close(c.lost)
-	c.lost = make(chan struct{})
-	c.mu.Unlock()
-	c.acks.failed(func(op, subject string) *Error {
-		e := sendError(op, subject, cause)
-		e.Message = "the connection broke before the answer came; whether the event is stored is not known"
-		return e
-	})
-}
-
-// breaks returns a channel that is closed when the connection breaks next.
-func (c *Conn) breaks() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.lost
-}
-
-// epoch tells one session with a server from the next. It reports false while
-// there is none.
-func (c *Conn) epoch() (uint64, bool) {
-	return c.nc.Stats().Reconnects, c.nc.IsConnected()
 }
 
 // asyncError receives what the server says outside of any request.

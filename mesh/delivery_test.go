@@ -203,12 +203,12 @@ func TestSlowHandlerKeepsItsEvents(t *testing.T) {
 	var got log[string]
 	handler := func(_ context.Context, e mesh.Event[order]) error {
 		got.add(fmt.Sprint(e.Data.Total, "/", e.Delivered))
-		time.Sleep(400 * time.Millisecond)
+		time.Sleep(800 * time.Millisecond)
 		return nil
 	}
-	first := subscribe(t, c, mesh.SubscribeConfig{AckWait: 150 * time.Millisecond, Concurrency: 2}, handler)
+	first := subscribe(t, c, mesh.SubscribeConfig{AckWait: 500 * time.Millisecond, Concurrency: 2}, handler)
 	eventually(t, "the first holds all", func() bool { return first.Stats().InFlight == 4 })
-	subscribe(t, c, mesh.SubscribeConfig{AckWait: 150 * time.Millisecond, Concurrency: 2}, handler)
+	subscribe(t, c, mesh.SubscribeConfig{AckWait: 500 * time.Millisecond, Concurrency: 2}, handler)
 	eventually(t, "all is handled", func() bool { return first.Stats().Handled == 4 })
 	all := got.get()
 	slices.Sort(all)

@@ -82,7 +82,7 @@ func dialOnce(ctx context.Context, url string, cfg connectConfig, asyncError nat
 // reconnects too, without one.
 type dialer struct {
 	mu    sync.Mutex
-	ctx   context.Context // of the initial connect; nil afterwards
+	ctx   context.Context //nolint:containedctx // of the initial connect, nil afterwards: nats.go's dialers take none
 	conn  net.Conn
 	ended bool
 }

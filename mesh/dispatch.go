@@ -39,28 +39,35 @@ func (s *Subscription) take(msg jetstream.Msg) {
 		s.log.Error().Err(err).Str("subject", msg.Subject()).Msg("a delivery without JetStream metadata cannot be settled")
 		return
 	}
-	d := &delivery{msg: msg, attempt: int(min(m.NumDelivered, 1<<30))} //nolint:gosec // bounded
+	d := &delivery{msg: msg, attempt: int(min(m.NumDelivered, 1<<30))}
 	d.md, d.bad = metadata(msg, m)
 
+	if !s.hold(d) {
+		s.giveBack(d)
+	}
+}
+
+// hold takes d in. It reports false when draining has begun.
+func (s *Subscription) hold(d *delivery) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		s.giveBack(d)
-		return
+		return false
 	}
-	if old := s.held[d.md.Position]; old != nil && old.renew(msg) {
+	if old := s.held[d.md.Position]; old != nil && old.renew(d.msg) {
 		// AckWait passed while it was held, as the connection was away: it is the
 		// newer delivery that can be acknowledged.
-		return
+		return true
 	}
 	s.held[d.md.Position] = d
 	d.verdict = s.verdicts[d.md.Position]
 	delete(s.verdicts, d.md.Position)
 	if s.parking {
 		s.parked = append(s.parked, d)
-		return
+	} else {
+		s.enqueue(d)
 	}
-	s.enqueue(d)
+	return true
 }
 
 func (s *Subscription) enqueue(d *delivery) {

@@ -19,36 +19,36 @@ import (
 type Code string
 
 const (
-	// CodeRefused: the gate (or JetStream behind it) said no to this very
+	// CodeRefused means that the gate (or JetStream behind it) said no to this very
 	// request. Sending it again cannot help; Status, ErrCode and Description
 	// hold what it said.
 	CodeRefused Code = "refused"
-	// CodeNoGate: nobody listens on the subject: the domain has no gate in this
+	// CodeNoGate means that nobody listens on the subject: the domain has no gate in this
 	// environment, or its gate is down. Retried.
 	CodeNoGate Code = "no_gate"
-	// CodeTimeout: no answer came in time; whether the event is stored is not
+	// CodeTimeout means that no answer came in time; whether the event is stored is not
 	// known. Publishing it again under the same ID is safe. Retried.
 	CodeTimeout Code = "timeout"
-	// CodeUnavailable: the other side answered that it cannot serve just now. Retried.
+	// CodeUnavailable means that the other side answered that it cannot serve just now. Retried.
 	CodeUnavailable Code = "unavailable"
-	// CodeDisconnected: there is no connection, or it broke before the answer
+	// CodeDisconnected means that there is no connection, or it broke before the answer
 	// came. Retried.
 	CodeDisconnected Code = "disconnected"
-	// CodeInvalid: an argument, an option or an event that this package can tell
+	// CodeInvalid is for an argument, an option or an event that this package can tell
 	// to be wrong without asking anybody. Nothing was sent.
 	CodeInvalid Code = "invalid_argument"
-	// CodeForbidden: the credentials do not admit to the server or to the subject.
+	// CodeForbidden means that the credentials do not admit to the server or to the subject.
 	CodeForbidden Code = "forbidden"
-	// CodeNotFound: the stream or the consumer does not exist.
+	// CodeNotFound means that the stream or the consumer does not exist.
 	CodeNotFound Code = "not_found"
-	// CodeClosed: the connection, publisher or subscription has been closed.
+	// CodeClosed means that the connection, publisher or subscription has been closed.
 	CodeClosed Code = "closed"
-	// CodeCanceled: the caller's context was canceled.
+	// CodeCanceled means that the caller's context was canceled.
 	CodeCanceled Code = "canceled"
-	// CodeStopped: an asynchronous event was given up because an earlier one in
+	// CodeStopped means that an asynchronous event was given up because an earlier one in
 	// the same order could not be stored; Cause is that one's error.
 	CodeStopped Code = "stopped"
-	// CodeDecode: bytes that came in are not what they should be: an event's data
+	// CodeDecode means that bytes that came in are not what they should be: an event's data
 	// does not fit its Go type, or an answer is not one of JetStream's.
 	CodeDecode Code = "decode"
 )
@@ -66,7 +66,7 @@ type Error struct {
 	// Of a refusal or an "unavailable" that the other side answered with: its
 	// JetStream API error, as it came.
 	Status      int    // 400, 503, …; 0 if there was no answer
-	ErrCode     int    // JetStream's err_code; the gate uses 40010 to 40099
+	ErrCode     int    // JetStream's err_code, or the gate's: 400xx final, 503xx may pass
 	Description string // the sentence that came with it
 }
 
@@ -176,9 +176,9 @@ func noResponders(op, subject string) *Error {
 	return e
 }
 
-func closedError(op, subject, what string) *Error {
+func closedError(op, subject string) *Error {
 	return &Error{
-		Code: CodeClosed, Op: op, Subject: subject, Message: "the " + what + " is closed",
+		Code: CodeClosed, Op: op, Subject: subject, Message: "the connection is closed",
 		Cause: nats.ErrConnectionClosed, Cure: "use it before Close and Drain, or connect again",
 	}
 }

@@ -140,7 +140,8 @@ func TestRefusalIsFinal(t *testing.T) {
 			asked.Store(0)
 			answers <- tc.answer
 			_, err := c.Publish(pubCtx(t), mesh.Envelope{Type: "orders.order.created", Data: []byte(`{}`)})
-			e := wantError(t, err, tc.code, "publish orders.order.created", tc.says)
+			wantError(t, err, tc.code, "publish orders.order.created", tc.says)
+			e := detail(err)
 			if e.Retryable() || asked.Load() != 1 {
 				t.Errorf("asked %d times, retryable %v", asked.Load(), e.Retryable())
 			}
@@ -199,7 +200,8 @@ func TestAttemptsAndContextBoundRetries(t *testing.T) {
 	event := mesh.Envelope{Type: "orders.order.created", Data: []byte(`{}`)}
 	few := connect(t, s, mesh.WithRetry(mesh.Retry{Attempts: 3, Initial: time.Millisecond, Max: time.Millisecond}))
 	_, err := few.Publish(pubCtx(t), event)
-	e := wantError(t, err, mesh.CodeNoGate, "no gate serves domain orders here", "mesh.yaml")
+	wantError(t, err, mesh.CodeNoGate, "no gate serves domain orders here", "mesh.yaml")
+	e := detail(err)
 	if !errors.Is(err, nats.ErrNoResponders) || !e.Retryable() {
 		t.Errorf("no responders are not told as such: %v", err)
 	}

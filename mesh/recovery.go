@@ -80,7 +80,7 @@ func (a *async) again(o *outgoing, attempts int, err *Error) (pubAck, int, *Erro
 			if o.ctx.Err() != nil {
 				continue
 			}
-			return pubAck{}, attempts, closedError("publish", o.msg.Subject, "connection")
+			return pubAck{}, attempts, closedError("publish", o.msg.Subject)
 		}
 		attempts++
 		var ack pubAck

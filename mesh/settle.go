@@ -1,8 +1,11 @@
 package mesh
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,24 +79,28 @@ func (s *Subscription) giveBack(d *delivery) {
 // release gives back what is still held after the workers have ended.
 func (s *Subscription) release() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for position, d := range s.held {
-		s.giveBack(d)
-		delete(s.held, position)
-	}
+	held := slices.Collect(maps.Values(s.held))
+	clear(s.held)
 	clear(s.lines)
+	s.mu.Unlock()
+	slices.SortFunc(held, byPosition)
+	for _, d := range held {
+		s.giveBack(d)
+	}
 }
+
+func byPosition(a, b *delivery) int { return cmp.Compare(a.md.Position, b.md.Position) }
 
 // Headers of a dead letter, beside the event's own and Lockstep-Reason.
 const (
 	// HeaderDeadLetterError is what the handler said, on one line.
-	HeaderDeadLetterError = "Lockstep-Error"
+	HeaderDeadLetterError = "Lockstep-Dead-Letter-Error"
 	// HeaderDeadLetterSubject is the subject under which the event is stored.
-	HeaderDeadLetterSubject = "Lockstep-Subject"
+	HeaderDeadLetterSubject = "Lockstep-Dead-Letter-Subject"
 	// HeaderDeadLetterPosition is where, as STREAM:SEQUENCE.
-	HeaderDeadLetterPosition = "Lockstep-Position"
+	HeaderDeadLetterPosition = "Lockstep-Dead-Letter-Position"
 	// HeaderDeadLetterDeliveries is for how many times it was delivered.
-	HeaderDeadLetterDeliveries = "Lockstep-Deliveries"
+	HeaderDeadLetterDeliveries = "Lockstep-Dead-Letter-Deliveries"
 )
 
 const (

@@ -136,24 +136,26 @@ func Subscribe[T any](ctx context.Context, conn *Conn, cfg SubscribeConfig, hand
 		return nil, err
 	}
 	if conn.ended() {
-		return nil, closedError("subscribe", cfg.Durable, "connection")
+		return nil, closedError("subscribe", cfg.Durable)
 	}
 	consumer, err := conn.consumer(ctx, cfg, filters)
 	if err != nil {
 		return nil, err
 	}
-	s := newSubscription(ctx, conn, cfg, consumer, func(ctx context.Context, md Metadata) error {
+	s := newSubscription(conn, cfg, consumer, func(ctx context.Context, md Metadata) error {
 		event := Event[T]{Metadata: md}
 		if err := json.Unmarshal(md.Raw, &event.Data); err != nil {
 			return &undecodable{err}
 		}
 		return handler(ctx, event)
 	})
+	handling, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
 	if !conn.adopt(s) {
-		s.cancel()
-		return nil, closedError("subscribe", cfg.Durable, "connection")
+		cancel()
+		return nil, closedError("subscribe", cfg.Durable)
 	}
-	s.start()
+	s.start(handling)
 	return s, nil
 }
 
@@ -274,7 +276,7 @@ func (c *Conn) consumer(ctx context.Context, cfg SubscribeConfig, filters []stri
 			if ctx.Err() != nil {
 				return nil, contextEnded(ctx, "subscribe", name, failure)
 			}
-			return nil, closedError("subscribe", name, "connection")
+			return nil, closedError("subscribe", name)
 		}
 	}
 }

@@ -282,9 +282,9 @@ func TestSubscribeFromApplicationAccount(t *testing.T) {
 		}
 	}
 	var got log[int]
-	sub := subscribe(t, c, mesh.SubscribeConfig{MaxDeliver: 2, Backoff: []time.Duration{time.Millisecond}, AckWait: 300 * time.Millisecond}, func(_ context.Context, e mesh.Event[order]) error {
+	sub := subscribe(t, c, mesh.SubscribeConfig{MaxDeliver: 2, Backoff: []time.Duration{time.Millisecond}, AckWait: 500 * time.Millisecond}, func(_ context.Context, e mesh.Event[order]) error {
 		if e.Data.Total == 7 {
-			time.Sleep(400 * time.Millisecond) // longer than AckWait: reports of progress must arrive, too
+			time.Sleep(700 * time.Millisecond) // longer than AckWait: reports of progress must arrive, too
 			return fmt.Errorf("not %d", e.Data.Total)
 		}
 		got.add(e.Data.Total)

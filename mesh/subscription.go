@@ -24,12 +24,11 @@ type Subscription struct {
 	run      func(context.Context, Metadata) error // decodes and calls the handler
 	log      zerolog.Logger
 
-	ready    chan *line      // lines whose head can be handled; holds any line once
-	draining chan struct{}   // closed: begin nothing new
-	halted   chan struct{}   // closed: end at once
-	done     chan struct{}   // closed: everything has ended
-	handling context.Context // the handlers'; ends when the subscription does
-	cancel   context.CancelFunc
+	ready    chan *line         // lines whose head can be handled; holds any line once
+	draining chan struct{}      // closed: begin nothing new
+	halted   chan struct{}      // closed: end at once
+	done     chan struct{}      // closed: everything has ended
+	cancel   context.CancelFunc // of the handlers' context
 	puller   sync.WaitGroup
 	workers  sync.WaitGroup // and the waits for a retry
 	beater   sync.WaitGroup
@@ -60,11 +59,8 @@ type Stats struct {
 // AckWait.
 const pollWait = time.Second
 
-// newSubscription makes a subscription whose handlers' context has ctx's values.
-func newSubscription(ctx context.Context, conn *Conn, cfg SubscribeConfig, consumer jetstream.Consumer, run func(context.Context, Metadata) error) *Subscription {
-	handling, cancel := context.WithCancel(context.WithoutCancel(ctx))
+func newSubscription(conn *Conn, cfg SubscribeConfig, consumer jetstream.Consumer, run func(context.Context, Metadata) error) *Subscription {
 	s := &Subscription{
-		handling: handling, cancel: cancel,
 		conn: conn, cfg: cfg, consumer: consumer, run: run,
 		log:   conn.log.With().Str("stream", cfg.Stream).Str("durable", cfg.Durable).Logger(),
 		ready: make(chan *line, cfg.MaxInFlight), draining: make(chan struct{}), halted: make(chan struct{}), done: make(chan struct{}),
@@ -74,11 +70,12 @@ func newSubscription(ctx context.Context, conn *Conn, cfg SubscribeConfig, consu
 	return s
 }
 
-func (s *Subscription) start() {
+// start starts everything; handling is the handlers' context, which s.cancel ends.
+func (s *Subscription) start(handling context.Context) {
 	beating := make(chan struct{})
 	s.puller.Go(s.pull)
 	for range s.cfg.Concurrency {
-		s.workers.Go(func() { s.work(s.handling) })
+		s.workers.Go(func() { s.work(handling) })
 	}
 	s.beater.Go(func() { s.beat(beating) })
 	go func() { // owned by Close and Drain, which wait for done
@@ -283,8 +280,8 @@ const pollGrace = 900 * time.Millisecond
 // expiry at the server from, but does not end then: events that the server sent
 // just before it must still be taken.
 type pulling struct {
-	context.Context
-	deadline time.Time
+	context.Context //nolint:containedctx // it is a context
+	deadline        time.Time
 }
 
 func (p pulling) Deadline() (time.Time, bool) { return p.deadline, true }
@@ -296,7 +293,7 @@ func (s *Subscription) gone(err error) *Error {
 	case errors.Is(err, jetstream.ErrConsumerDeleted):
 		return apiFailure("subscription", name, err)
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining):
-		return closedError("subscription", name, "connection")
+		return closedError("subscription", name)
 	case !errors.Is(err, nats.ErrNoResponders):
 		return nil
 	}
@@ -322,7 +319,7 @@ func (s *Subscription) beat(end <-chan struct{}) {
 		case <-end:
 			return
 		case <-gone:
-			s.end(closedError("subscription", s.cfg.Stream+"/"+s.cfg.Durable, "connection"))
+			s.end(closedError("subscription", s.cfg.Stream+"/"+s.cfg.Durable))
 			s.halt()
 			gone = nil
 			continue
