@@ -7,12 +7,12 @@ type Code string
 
 // The codes of this package's errors.
 const (
-	CodeConfig      Code = "node_config"      // the configuration cannot work
-	CodeIdentity    Code = "node_identity"    // a key or credentials file cannot be read or written
-	CodeListen      Code = "node_listen"      // an address cannot be listened on
-	CodeServer      Code = "node_server"      // the NATS server did not start
-	CodeStream      Code = "node_stream"      // a stream or consumer could not be brought into its declared shape
-	CodeUnavailable Code = "node_unavailable" // the server did not answer in time
+	CodeConfig      Code = "config"      // the configuration cannot work
+	CodeIdentity    Code = "identity"    // a key or credentials file cannot be read or written
+	CodeListen      Code = "listen"      // an address cannot be listened on
+	CodeServer      Code = "server"      // the NATS server did not start
+	CodeStream      Code = "stream"      // a stream or consumer could not be brought into its declared shape
+	CodeUnavailable Code = "unavailable" // the server did not answer in time
 )
 
 // Error says what failed, on what, why, and how to mend it.

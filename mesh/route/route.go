@@ -78,12 +78,13 @@ type Status struct {
 
 // Route is a running route. It is safe for concurrent use.
 type Route struct {
-	config Config
-	js     jetstream.JetStream
-	log    zerolog.Logger
-	origin string // stream name
-	egress string // stream name
-	stream string // the origin stream's name and identity; used by the route's own goroutine
+	config   Config
+	js       jetstream.JetStream
+	log      zerolog.Logger
+	withheld zerolog.Logger // says little of much: the stream of reasons has it all
+	origin   string         // stream name
+	egress   string         // stream name
+	stream   string         // the origin stream's name and identity; used by the route's own goroutine
 
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -108,8 +109,9 @@ func Start(c Config) (*Route, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Route{
 		config: c, js: js, cancel: cancel,
-		log:    c.Logger.With().Str("part", "route").Str("to", c.To).Str("domain", c.Domain).Logger(),
-		origin: wire.DomainStream(c.Domain), egress: wire.EgressStream(c.Domain, c.To),
+		withheld: c.Logger.With().Str("part", "route").Str("to", c.To).Str("domain", c.Domain).Logger().Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Minute}),
+		log:      c.Logger.With().Str("part", "route").Str("to", c.To).Str("domain", c.Domain).Logger(),
+		origin:   wire.DomainStream(c.Domain), egress: wire.EgressStream(c.Domain, c.To),
 		status: Status{From: c.From, To: c.To, Domain: c.Domain, State: StateStarting},
 	}
 	r.work.Go(func() { r.run(ctx) })

@@ -76,7 +76,7 @@ func (r *Route) transform(m jetstream.Msg) (*outcome, error) {
 	if err := r.record(why); err != nil {
 		return nil, err
 	}
-	r.log.Warn().Uint64("origin_sequence", sequence).Str("code", why.Code).Str("type", why.Type).Msg("an event is withheld")
+	r.withheld.Warn().Uint64("origin_sequence", sequence).Str("code", why.Code).Str("type", why.Type).Msg("an event is withheld")
 	body, err := ledger.Encode(ledger.Withheld{OriginSequence: sequence, Code: why.Code})
 	if err != nil {
 		return nil, err

@@ -76,8 +76,9 @@ func Broken(err error) bool {
 	switch e.Code {
 	case Gap, Forked, RolledBack, Replaced, Foreign:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func unavailable(doing string, err error) *Error {

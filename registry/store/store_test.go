@@ -46,7 +46,7 @@ func read(t testing.TB, log *store.Log, from store.Position) *reading {
 			Interrupted: func(err error) { r.states <- err },
 		})
 	}()
-	t.Cleanup(func() { r.stop() })
+	t.Cleanup(func() { _ = r.stop() })
 	return r
 }
 

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh/node"
 )
 
 // server is a running HTTP server.
@@ -25,7 +26,7 @@ func serve(ctx context.Context, name, address string, handler http.Handler, log 
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen for %s on %s: %w (stop what uses the address, or choose another in mesh.yaml)", name, address, err)
+		return nil, &node.Error{Code: node.CodeListen, Op: "listen for " + name + " on", What: address, Cause: err, Cure: "stop what uses the address, or choose another in mesh.yaml"}
 	}
 	s := &server{
 		url: "http://" + listener.Addr().String(),
