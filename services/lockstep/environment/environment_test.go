@@ -61,11 +61,15 @@ func TestSampleMeshCarriesTheShop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A publish is answered in well under a millisecond; on a machine that others
+	// keep busy it may take seconds, which is not what this test is about.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	sent := map[string]uint64{}
 	history := shop.New(7)
 	for range 600 {
 		e := history.Next()
-		if _, err := js.Publish(t.Context(), e.Subject(), e.Data(), jetstream.WithMsgID(e.ID)); err != nil {
+		if _, err := js.Publish(ctx, e.Subject(), e.Data(), jetstream.WithMsgID(e.ID)); err != nil {
 			t.Fatalf("%s: %v", e.Subject(), err)
 		}
 		sent[e.Domain]++
