@@ -220,6 +220,7 @@ func FuzzContract(f *testing.F) {
 			if err != nil && (!errors.As(err, &invalid) || len(invalid.Violations) == 0 || invalid.Cure == "" || len(err.Error()) > 4000) {
 				t.Fatalf("%#v", err)
 			}
+			agree(t, c, data)
 			_, _ = c.KeyTokens(data)
 			out, _, err := c.Mask(nil, data, m)
 			var w *Withheld
