@@ -58,7 +58,9 @@ func TestPublishAsyncSurvivesRestartsInOrder(t *testing.T) {
 			restarts.Go(func() {
 				for i := range 3 {
 					at := int32((i + 1) * keys * each / 5)
-					eventually(t, "publishing goes on", func() bool { return taken.Load() >= at })
+					if !comes(t, "publishing goes on", func() bool { return taken.Load() >= at }) {
+						return
+					}
 					s.stop()
 					s.start()
 				}
@@ -158,7 +160,7 @@ func TestFailureStopsWhatIsBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	publish := func(from, to int) (ids []string, futures []*mesh.Future) {
+	publish := func(from, to int) (futures []*mesh.Future) {
 		for i := from; i < to; i++ {
 			f, err := p.PublishAsync(t.Context(), order{Total: i}, mesh.WithID(fmt.Sprint("id-", i)))
 			if err != nil {
@@ -166,14 +168,14 @@ func TestFailureStopsWhatIsBehind(t *testing.T) {
 			}
 			futures = append(futures, f)
 		}
-		return ids, futures
+		return futures
 	}
 	publish(0, 20)
 	if err := p.Flush(pubCtx(t)); err != nil {
 		t.Fatal(err)
 	}
 	s.stop()
-	_, lost := publish(20, 60)
+	lost := publish(20, 60)
 	if err := p.Flush(pubCtx(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +194,7 @@ func TestFailureStopsWhatIsBehind(t *testing.T) {
 	}
 	s.start()
 	eventually(t, "the connection is back", c.NATS().IsConnected)
-	_, again := publish(20, 60)
+	again := publish(20, 60)
 	for _, f := range again {
 		if _, err := f.Receipt(pubCtx(t)); err != nil {
 			t.Fatal(err)

@@ -203,12 +203,12 @@ func TestSlowHandlerKeepsItsEvents(t *testing.T) {
 	var got log[string]
 	handler := func(_ context.Context, e mesh.Event[order]) error {
 		got.add(fmt.Sprint(e.Data.Total, "/", e.Delivered))
-		time.Sleep(800 * time.Millisecond)
+		time.Sleep(1200 * time.Millisecond)
 		return nil
 	}
-	first := subscribe(t, c, mesh.SubscribeConfig{AckWait: 500 * time.Millisecond, Concurrency: 2}, handler)
+	first := subscribe(t, c, mesh.SubscribeConfig{AckWait: time.Second, Concurrency: 2}, handler)
 	eventually(t, "the first holds all", func() bool { return first.Stats().InFlight == 4 })
-	subscribe(t, c, mesh.SubscribeConfig{AckWait: 500 * time.Millisecond, Concurrency: 2}, handler)
+	subscribe(t, c, mesh.SubscribeConfig{AckWait: time.Second, Concurrency: 2}, handler)
 	eventually(t, "all is handled", func() bool { return first.Stats().Handled == 4 })
 	all := got.get()
 	slices.Sort(all)
@@ -273,6 +273,7 @@ func TestOrderByKey(t *testing.T) {
 // Guards against a key's younger events being handled before those that a
 // process held when it ended, or gave back, or that got lost on the way.
 func TestOrderByKeyAcrossProcesses(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*mesh.Conn, *mesh.Subscription) error{
 		"crashed": func(c *mesh.Conn, _ *mesh.Subscription) error { c.NATS().Close(); return nil },
 		"drained": func(_ *mesh.Conn, sub *mesh.Subscription) error { return sub.Drain(pubCtx(t)) },
@@ -309,7 +310,7 @@ func TestOrderByKeyAcrossProcesses(t *testing.T) {
 				wantError(t, first.Err(), mesh.CodeClosed)
 			}
 			second := subscribe(t, c, cfg, func(_ context.Context, e mesh.Event[order]) error { got.add(e.Data.Total); return nil })
-			eventually(t, "all is handled", func() bool { return second.Stats().Handled == n-10 })
+			eventually(t, "all is handled", func() bool { return second.Stats().Handled >= n-10 })
 			for parity := range 2 {
 				last := -1
 				for _, total := range got.get() {
@@ -359,6 +360,7 @@ func TestOrderAll(t *testing.T) {
 // Guards against Drain that drops what runs, handles what it need not, or waits
 // beyond its time.
 func TestDrainFinishesWhatRuns(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	js := s.admin()
 	ungoverned(t, js)
@@ -478,6 +480,7 @@ func TestDeletedConsumerEndsSubscription(t *testing.T) {
 // Guards against events that a subscriber misses, or sees out of order, while
 // the server goes away and comes back.
 func TestSubscriberSurvivesRestarts(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	js := s.admin()
 	ungoverned(t, js)

@@ -131,8 +131,12 @@ func (p *Publisher[T]) Type() string { return p.eventType }
 // It is retried ([Retry]) while no gate answers, no answer comes, the gate is
 // unavailable or the connection is down; never when it is refused. All attempts
 // carry one ID, so however often it is sent, it is stored once. Publish does
-// not wait for events that PublishAsync has in flight. The error's code is any
-// but not_found, decode means that somebody else answered.
+// not wait for events that PublishAsync has in flight. The Receipt of a failed
+// publish holds the ID alone, for publishing the event again.
+//
+// The error's codes: invalid_argument (nothing was sent), refused, forbidden,
+// no_gate, timeout, unavailable, disconnected, canceled, closed, and decode when
+// something else than a gate answered.
 func (p *Publisher[T]) Publish(ctx context.Context, event T, opts ...PublishOption) (Receipt, error) {
 	env, err := p.envelope(ctx, event, opts)
 	if err != nil {

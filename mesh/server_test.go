@@ -18,6 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	serveInstead()
 	goleak.VerifyTestMain(m)
 }
 
@@ -190,13 +191,23 @@ func stored(t testing.TB, js jetstream.JetStream, stream string) []*jetstream.Ra
 // eventually waits for cond, which must come to hold by itself.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
+	if !comes(t, what, cond) {
+		t.FailNow()
+	}
+}
+
+// comes is eventually for other goroutines than the test's.
+func comes(t testing.TB, what string, cond func() bool) bool {
+	t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
 	for !cond() {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not so: %s", what)
+			t.Errorf("still not so: %s", what)
+			return false
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
+	return true
 }
 
 // wantError fails the test unless err is an Error of the given code whose text

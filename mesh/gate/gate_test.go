@@ -401,3 +401,17 @@ func TestDeadLettersAreKept(t *testing.T) {
 		t.Errorf("%d dead letters, not 1", n)
 	}
 }
+
+// Guards against an event that is too large breaking the publisher's
+// connection, or being stored: it must be refused with its size.
+func TestTooLargeEventIsRefused(t *testing.T) {
+	b := newBench(t, nil)
+	data := fmt.Appendf(nil, `{"order_id":"o","total":1,"email":%q}`, strings.Repeat("x", gate.MaxEventBytes))
+	_, err := b.js.Publish(t.Context(), "orders.order.placed", data)
+	if api := refusal(t, err); int(api.ErrorCode) != gate.CodeTooLarge {
+		t.Errorf("refused with %+v", api)
+	}
+	if n := b.count(t, wire.QuarantineStream); n != 1 {
+		t.Errorf("%d events in quarantine", n)
+	}
+}

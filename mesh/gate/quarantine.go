@@ -48,6 +48,7 @@ func oneLine(text string) string {
 // deadLetterHeaders are what a subscriber may say about an event it gave up.
 var deadLetterHeaders = map[string]bool{
 	wire.HeaderMsgID: true, wire.HeaderReason: true, wire.HeaderContentType: true, wire.HeaderTraceparent: true,
+	wire.HeaderPolicy: true, wire.HeaderKeyID: true, wire.HeaderMasked: true, wire.HeaderHop: true, wire.HeaderStoredAt: true,
 	wire.HeaderOrigin: true, wire.HeaderOriginStream: true, wire.HeaderOriginSequence: true,
 	wire.HeaderSchemaSubject: true, wire.HeaderSchemaVersion: true, wire.HeaderSchemaID: true,
 	wire.HeaderCEID: true, wire.HeaderCEType: true, wire.HeaderCETime: true, wire.HeaderCESource: true,

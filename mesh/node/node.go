@@ -47,10 +47,11 @@ const (
 	connectTimeout = 10 * time.Second
 )
 
-// Applications may send messages of 1 MiB, NATS's own default. The server
-// takes larger ones, so that what Lockstep adds to a message always fits.
+// Applications may send messages a little larger than the largest event, 1 MiB,
+// so that a dead letter, an event with more headers, fits too. The server takes
+// larger ones, so that what Lockstep adds to a message always fits.
 const (
-	maxApplicationPayload = 1 << 20
+	maxApplicationPayload = 1<<20 + 64<<10
 	maxPayload            = 3 << 20
 )
 
