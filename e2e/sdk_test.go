@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,20 +58,20 @@ func TestSDKAcrossEnvironments(t *testing.T) {
 			Email string `json:"email"`
 		} `json:"customer"`
 	}
-	var handled atomic.Int64
 	subscription, err := mesh.Subscribe(ctx, staging, mesh.SubscribeConfig{
 		Durable: "billing", Types: []string{"orders.order.created"}, MaxDeliver: 2, Backoff: []time.Duration{10 * time.Millisecond},
 	}, func(_ context.Context, e mesh.Event[order]) error {
 		if e.Origin != "production" || e.Data.Customer.Email == "" || e.Data.Customer.Email == "zaneta.oshaughnessy7@mailbox.invalid" {
 			t.Errorf("handled %+v", e.Data)
 		}
-		switch handled.Add(1); {
-		case e.Sequence == 3:
+		switch e.Sequence {
+		case 3:
 			return errors.New("not today")
-		case e.Sequence == 4:
+		case 4:
 			return mesh.Permanent(errors.New("never"))
+		default:
+			return nil
 		}
-		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
