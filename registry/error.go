@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,17 +14,31 @@ type Code int
 
 // The codes.
 const (
-	CodeSubjectNotFound Code = 40401
-	CodeVersionNotFound Code = 40402
-	CodeSchemaNotFound  Code = 40403
-	CodeIncompatible    Code = 409
-	CodeInvalidSchema   Code = 42201
-	CodeInvalidVersion  Code = 42202
-	CodeInvalidSubject  Code = 42208
-	CodeStore           Code = 50001
-	CodeTimeout         Code = 50002
-	CodeForward         Code = 50003 // a replica could not reach the primary
-	CodeReadOnly        Code = 50004 // a replica that knows no primary
+	CodeSubjectNotFound       Code = 40401
+	CodeVersionNotFound       Code = 40402
+	CodeSchemaNotFound        Code = 40403
+	CodeSubjectSoftDeleted    Code = 40404
+	CodeSubjectNotSoftDeleted Code = 40405
+	CodeVersionSoftDeleted    Code = 40406
+	CodeVersionNotSoftDeleted Code = 40407
+	CodeLevelNotConfigured    Code = 40408
+	CodeModeNotConfigured     Code = 40409
+	CodeIncompatible          Code = 409
+	CodeInvalidSchema         Code = 42201
+	CodeInvalidVersion        Code = 42202
+	CodeInvalidLevel          Code = 42203
+	CodeInvalidMode           Code = 42204
+	CodeNotPermitted          Code = 42205
+	CodeReferenceExists       Code = 42206
+	CodeIDDoesNotMatch        Code = 42207
+	CodeInvalidSubject        Code = 42208
+	CodeTooLarge              Code = 42209
+	CodeInvalidRuleSet        Code = 42210
+	CodeContextNotEmpty       Code = 42211
+	CodeStore                 Code = 50001
+	CodeTimeout               Code = 50002
+	CodeForward               Code = 50003 // a replica could not reach the primary
+	CodeReadOnly              Code = 50004 // a replica that knows no primary
 )
 
 // Error says what failed, why, and how to mend it.
@@ -79,12 +94,13 @@ func versionNotFound(subject string, version int) *Error {
 }
 
 func storeError(err error) *Error {
-	if store.ReadOnly.Is(err) {
+	switch {
+	case store.ReadOnly.Is(err):
 		return &Error{Code: CodeReadOnly, Message: "this instance is a replica and takes no writes", Cause: err, Cure: "write to the primary"}
+	case store.TooLarge.Is(err):
+		return &Error{Code: CodeTooLarge, Message: "the schema is too large", Cause: err}
+	case store.Uncertain.Is(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return &Error{Code: CodeTimeout, Message: "the registry's log did not confirm the change in time", Cause: err, Cure: "repeat the request: it does nothing twice"}
 	}
-	code := CodeStore
-	if store.Uncertain.Is(err) {
-		code = CodeTimeout
-	}
-	return &Error{Code: code, Message: "the registry's log did not take the change", Cause: err, Cure: "repeat the request: it does nothing twice"}
+	return &Error{Code: CodeStore, Message: "the registry's log did not take the change", Cause: err, Cure: "repeat the request: it does nothing twice"}
 }

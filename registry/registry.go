@@ -10,10 +10,7 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,15 +27,23 @@ const JSON = "JSON"
 // maxSubject bounds a subject's name, in bytes.
 const maxSubject = 255
 
-// maxAttempts bounds how often a write is tried while others write too.
-const maxAttempts = 200
+const (
+	// maxAttempts bounds how often a write is tried while others write too, and
+	// writeTimeout how long.
+	maxAttempts  = 200
+	writeTimeout = 20 * time.Second
+
+	// cachedBundles and cachedVerdicts are how many are kept at least.
+	cachedBundles  = 2048
+	cachedVerdicts = 4096
+)
 
 // Reference makes another subject's version known to a schema under a name,
 // which stands in its "$ref".
 type Reference struct {
 	Name    string `json:"name"`
 	Subject string `json:"subject"`
-	Version int    `json:"version"`
+	Version int    `json:"version"` // -1 where it is registered: the newest one
 }
 
 // Schema is what is registered.
@@ -46,19 +51,29 @@ type Schema struct {
 	Type       string // JSON
 	Text       string
 	References []Reference
+	Metadata   *Metadata
+	Rules      *RuleSet
 	Author     string // who registers it; may be empty
+
+	// Normalize puts the text into a form that does not depend on how it was
+	// written, the order of its keys, before it is registered or looked up.
+	Normalize bool
+	// ID and Version are what an imported schema brings along; 0 for others.
+	ID, Version int
 }
 
-// Version is one version of a subject. It never changes.
+// Version is one version of a subject. It never changes, but for being deleted.
 type Version struct {
 	Subject    string
-	Version    int    // from 1, without gaps
+	Version    int    // from 1, without gaps but for imports
 	ID         int    // the schema's id, the same for the same schema in all subjects
 	GUID       string // the schema's identity, derived from its content
 	Type       string
 	Schema     string
 	References []Reference
-	Deleted    bool
+	Metadata   *Metadata
+	Rules      *RuleSet
+	Deleted    bool // softly: it is still known by its id
 	At         time.Time
 	Author     string
 }
@@ -84,6 +99,9 @@ type Registry struct {
 	policy func(string) compat.Policy
 	view   *view
 
+	bundles  *cache[string, *jsonschema.Bundle] // by the schema's identity
+	verdicts *cache[pair, compat.Verdict]
+
 	write  sync.Mutex // one write of this instance at a time
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -92,7 +110,10 @@ type Registry struct {
 // Open reads the log to its present end and follows it from there. The context
 // bounds the opening only; the view lives until Close.
 func Open(ctx context.Context, log *store.Log, options ...Option) (*Registry, error) {
-	r := &Registry{log: log, logger: zerolog.Nop(), policy: func(string) compat.Policy { return compat.Gated }, view: newView()}
+	r := &Registry{
+		log: log, logger: zerolog.Nop(), policy: func(string) compat.Policy { return compat.Gated }, view: newView(),
+		bundles: newCache[string, *jsonschema.Bundle](cachedBundles), verdicts: newCache[pair, compat.Verdict](cachedVerdicts),
+	}
 	for _, o := range options {
 		o(r)
 	}
@@ -139,41 +160,57 @@ func (r *Registry) Wait(ctx context.Context, revision uint64) error {
 	return r.view.wait(ctx, func(p store.Position) bool { return p.Revision >= revision })
 }
 
-// Register makes s the newest version of subject, unless it is one of its
-// versions already: then that one is returned. It is refused when its
-// references do not exist, when it is no schema, and when it is not shown that
-// it can read what was written under the newest version so far.
-func (r *Registry) Register(ctx context.Context, subject string, s Schema) (Version, error) {
-	if err := checkSubject(subject); err != nil {
-		return Version{}, err
+// commit makes the change that propose answers with, which is nil when there
+// is nothing to do. Others may write meanwhile: then propose is asked again, with
+// the view as it is by then. A refusal is only final once the view holds all that
+// the log did when the change was asked for.
+func (r *Registry) commit(ctx context.Context, propose func() (*record, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	// Outside the lock first: what is refused, or there already, holds up nobody,
+	// and what has to be compiled is ready when it is asked for again.
+	before := r.view.position()
+	if c, err := propose(); err == nil && c == nil {
+		return nil
+	} else if !r.log.Writable() {
+		return &Error{Code: CodeReadOnly, Message: "this registry is a replica and takes no writes", Cure: "write to the primary; reading goes on here"}
+	} else if err != nil && (r.catchUp(ctx) != nil || r.view.position() == before) {
+		return err // to refuse is safe where nobody can say what the log holds
 	}
 	r.write.Lock()
 	defer r.write.Unlock()
 	for range maxAttempts {
 		at := r.view.position()
-		v, exists, err := r.propose(subject, s)
-		if err != nil || exists {
-			return v, err
+		c, err := propose()
+		if err != nil || c == nil {
+			return err
 		}
-		data, err := encode(v)
+		c.At = time.Now().UTC()
+		data, err := c.encode()
 		if err != nil {
-			return Version{}, err
+			return fmt.Errorf("encode a record of the registry: %w", err)
 		}
-		after, err := r.log.Append(ctx, at, store.Subject(kindVersion, subject), data)
+		after, err := r.log.Append(ctx, at, store.Subject(c.Kind, c.Subject), data)
 		switch {
 		case err == nil:
-			return v, r.settle(ctx, after.Revision)
-		case store.Conflict.Is(err), store.Uncertain.Is(err) && ctx.Err() == nil:
-			// Somebody was first, which may have been this very request: see what the
-			// log holds now, and decide anew.
+			return r.settle(ctx, after.Revision)
+		case store.Conflict.Is(err):
+			// Somebody was first: see what it was, and decide anew.
+			if err := r.view.wait(ctx, func(p store.Position) bool { return p.Sequence > at.Sequence }); err != nil {
+				return storeError(err)
+			}
+		case store.Uncertain.Is(err) && ctx.Err() == nil:
 			if err := r.catchUp(ctx); err != nil {
-				return Version{}, err
+				return err
+			}
+			if r.view.holds(at.Revision+1, data) {
+				return nil
 			}
 		default:
-			return Version{}, storeError(err)
+			return storeError(err)
 		}
 	}
-	return Version{}, &Error{Code: CodeTimeout, Message: fmt.Sprintf("others changed the registry %d times meanwhile", maxAttempts), Cure: "repeat the request"}
+	return &Error{Code: CodeTimeout, Message: fmt.Sprintf("others changed the registry %d times meanwhile", maxAttempts), Cure: "repeat the request"}
 }
 
 // settle waits until the view holds what was just written.
@@ -195,147 +232,3 @@ func (r *Registry) catchUp(ctx context.Context) error {
 	}
 	return nil
 }
-
-// propose is the version that s would become, or that it is.
-func (r *Registry) propose(subject string, s Schema) (v Version, exists bool, err error) {
-	if s.Type != JSON {
-		return v, false, &Error{Code: CodeInvalidSchema, Message: fmt.Sprintf("schema type %q is not supported", s.Type), Cure: `send "schemaType":"JSON"`}
-	}
-	guid := identity(s)
-	if v, ok := r.view.find(subject, guid); ok {
-		return v, true, nil
-	}
-	bundle, err := r.bundle(s)
-	if err != nil {
-		return v, false, err
-	}
-	versions := r.Versions(subject)
-	if len(versions) > 0 {
-		if err := r.compatible(subject, bundle, versions[len(versions)-1]); err != nil {
-			return v, false, err
-		}
-	}
-	v = Version{
-		Subject: subject, Version: r.view.nextVersion(subject), ID: r.view.idFor(guid), GUID: guid, Type: s.Type,
-		Schema: s.Text, References: slices.Clone(s.References), At: time.Now().UTC(), Author: s.Author,
-	}
-	return v, false, nil
-}
-
-// compatible is nil when the new schema can read what the old version admits.
-func (r *Registry) compatible(subject string, reader *jsonschema.Bundle, old Version) error {
-	writer, err := r.Bundle(old)
-	if err != nil {
-		return err
-	}
-	verdict := compat.Check(reader, writer, r.policy(subject))
-	if verdict.Result == compat.Compatible {
-		return nil
-	}
-	return &Error{
-		Code:    CodeIncompatible,
-		Message: fmt.Sprintf("schema being registered is incompatible with version %d of subject %q", old.Version, subject),
-		Cause:   &IncompatibleError{Verdict: verdict},
-		Cure:    "change the schema as the findings say, or register it under a new subject",
-	}
-}
-
-// IncompatibleError carries the verdict of a refused change.
-type IncompatibleError struct{ Verdict compat.Verdict }
-
-// Error is the verdict's findings.
-func (e *IncompatibleError) Error() string {
-	lines := make([]string, len(e.Verdict.Findings))
-	for i, f := range e.Verdict.Findings {
-		lines[i] = f.String()
-	}
-	return strings.Join(lines, "; ")
-}
-
-// Check compares s with one version of subject, changing nothing.
-func (r *Registry) Check(subject string, version int, s Schema) (compat.Verdict, error) {
-	old, ok := r.Version(subject, version)
-	if !ok {
-		return compat.Verdict{}, r.missing(subject, version)
-	}
-	reader, err := r.bundle(s)
-	if err != nil {
-		return compat.Verdict{}, err
-	}
-	writer, err := r.Bundle(old)
-	if err != nil {
-		return compat.Verdict{}, err
-	}
-	return compat.Check(reader, writer, r.policy(subject)), nil
-}
-
-// Bundle is a version's schema with all that it refers to.
-func (r *Registry) Bundle(v Version) (*jsonschema.Bundle, error) {
-	return r.bundle(Schema{Type: v.Type, Text: v.Schema, References: v.References})
-}
-
-func (r *Registry) bundle(s Schema) (*jsonschema.Bundle, error) {
-	b, err := r.gather(s, map[string]*jsonschema.Bundle{})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := b.Compile(); err != nil {
-		return nil, invalidSchema(err)
-	}
-	return b, nil
-}
-
-func (r *Registry) gather(s Schema, known map[string]*jsonschema.Bundle) (*jsonschema.Bundle, error) {
-	document, err := jsonschema.Parse([]byte(s.Text))
-	if err != nil {
-		return nil, invalidSchema(err)
-	}
-	b := &jsonschema.Bundle{Document: document, References: make(map[string]*jsonschema.Bundle, len(s.References))}
-	for _, ref := range s.References {
-		key := fmt.Sprintf("%s@%d", ref.Subject, ref.Version)
-		if known[key] == nil {
-			v, ok := r.Version(ref.Subject, ref.Version)
-			if !ok {
-				return nil, &Error{
-					Code: CodeInvalidSchema, Message: fmt.Sprintf("reference %q", ref.Name),
-					Cause: r.missing(ref.Subject, ref.Version), Cure: "register what is referred to first",
-				}
-			}
-			if known[key], err = r.gather(Schema{Type: v.Type, Text: v.Schema, References: v.References}, known); err != nil {
-				return nil, err
-			}
-		}
-		b.References[ref.Name] = known[key]
-	}
-	return b, nil
-}
-
-func invalidSchema(err error) *Error {
-	return &Error{Code: CodeInvalidSchema, Message: "invalid schema", Cause: err}
-}
-
-// missing says which of subject and version does not exist.
-func (r *Registry) missing(subject string, version int) *Error {
-	if len(r.Versions(subject)) == 0 {
-		return subjectNotFound(subject)
-	}
-	return versionNotFound(subject, version)
-}
-
-func checkSubject(subject string) error {
-	problem := ""
-	switch {
-	case subject == "":
-		problem = "is empty"
-	case len(subject) > maxSubject:
-		problem = fmt.Sprintf("has more than %d bytes", maxSubject)
-	case strings.ContainsFunc(subject, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }):
-		problem = "holds a control character or no UTF-8"
-	default:
-		return nil
-	}
-	return &Error{Code: CodeInvalidSubject, Message: "the subject's name " + problem, Cure: "name it <domain>.<entity>.<action>"}
-}
-
-// errEnded is why nothing more can be waited for.
-var errEnded = errors.New("the view of the registry has ended")

@@ -10,20 +10,53 @@ import (
 
 // Redacted is a record of the log as other environments may have it. Schemas
 // cross without their examples and comments: those are somebody's words and,
-// often, somebody's data, and no event is judged by them. A schema's id and
-// identity stay those of the whole schema.
+// often, somebody's data, and no event is judged by them. Of metadata only the
+// tags cross, which say what is personal; properties, rules and who made a change
+// stay. A schema's id and identity stay those of the whole schema.
 func Redacted(e store.Entry) (kind, name string, data []byte, err error) {
-	v, err := decode(e.Data)
+	c, err := decode(e.Data)
 	if err == nil {
-		v.Schema, err = redactText(v.Schema)
-	}
-	if err == nil {
-		data, err = encode(v)
+		data, err = redactRecord(c)
 	}
 	if err != nil {
 		return "", "", nil, fmt.Errorf("record %d of the registry's log cannot be shared: %w", e.Position.Revision, err)
 	}
-	return kindVersion, v.Subject, data, nil
+	return c.Kind, c.Subject, data, nil
+}
+
+// redactRecord names what of a record crosses: what is not named does not.
+func redactRecord(c *record) ([]byte, error) {
+	out := &record{Kind: c.Kind, Subject: c.Subject, At: c.At}
+	switch c.Kind {
+	case kindVersion:
+		text, err := redactText(c.Schema)
+		if err != nil {
+			return nil, err
+		}
+		out.Version, out.ID, out.GUID, out.Type, out.Schema = c.Version, c.ID, c.GUID, c.Type, text
+		out.References, out.Imported, out.Metadata = c.References, c.Imported, tagsOf(c.Metadata)
+	case kindConfig:
+		if from := c.Config; from != nil {
+			out.Config = &Config{
+				Level: from.Level, Policy: from.Policy, Group: from.Group, Normalize: from.Normalize, Alias: from.Alias,
+				DefaultMetadata: tagsOf(from.DefaultMetadata), OverrideMetadata: tagsOf(from.OverrideMetadata),
+			}
+		}
+	case kindMode:
+		out.Mode = c.Mode
+	case kindDelete:
+		out.Versions, out.Permanent, out.Whole = c.Versions, c.Permanent, c.Whole
+	default:
+		return nil, fmt.Errorf("nothing says what of a record of kind %q may cross", c.Kind)
+	}
+	return out.encode()
+}
+
+func tagsOf(m *Metadata) *Metadata {
+	if m == nil || len(m.Tags) == 0 {
+		return nil
+	}
+	return &Metadata{Tags: m.Tags}
 }
 
 // redactText is a schema's text without what redact takes out; the text itself
@@ -38,13 +71,7 @@ func redactText(text string) (string, error) {
 	if !redact(schema) {
 		return text, nil
 	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(schema); err != nil {
-		return "", err
-	}
-	return string(bytes.TrimRight(out.Bytes(), "\n")), nil
+	return compactText(schema)
 }
 
 // named are the keywords whose value is a map from names to schemas.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,10 @@ import (
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 
+// remembered is how many of the last records' digests are kept, so that a
+// writer whose answer was lost can tell whether its record is in the log.
+const remembered = 1024
+
 // view is what the log says, arranged for reading. Reads share a lock; each
 // change takes it for a moment.
 type view struct {
@@ -18,14 +23,29 @@ type view struct {
 
 	mu       sync.RWMutex
 	at       store.Position
-	subjects map[string][]Version // by version; versions never change
-	found    map[subjectSchema]int
-	ids      map[string]int  // by GUID
-	byID     map[int][]place // where a schema is a version
+	subjects map[string]*subject
+	live     map[subjectSchema]int // the version that a schema is of a subject, not deleted
+	ids      map[string]int        // by GUID; for ever, so that no id is given twice
+	guids    map[int]string        // by id
+	byID     map[int][]place       // where a schema is a version, softly deleted ones included
+	users    map[place][]place     // the versions that refer to one, softly deleted ones included
 	nextID   int
-	changed  chan struct{} // closed at the next change
-	paused   error         // why nothing can be read for now
-	ended    error         // why nothing will be read any more
+	configs  map[string]Config // "" is that of all
+	modes    map[string]Mode   // "" is that of all
+	recent   [remembered][sha256.Size]byte
+
+	changed chan struct{} // closed at the next change
+	paused  error         // why nothing can be read for now
+	ended   error         // why nothing will be read any more
+}
+
+// subject is a subject's history. The lists are replaced or appended to and
+// never changed in place: readers hold parts of them.
+type subject struct {
+	versions []Version // those there are, softly deleted ones included, by number
+	live     []Version // those that are not deleted
+	last     int       // the highest number that was ever given
+	gone     map[int]bool
 }
 
 type subjectSchema struct{ subject, guid string }
@@ -37,35 +57,187 @@ type place struct {
 
 func newView() *view {
 	return &view{
-		subjects: map[string][]Version{}, found: map[subjectSchema]int{}, ids: map[string]int{},
-		byID: map[int][]place{}, nextID: 1, changed: make(chan struct{}),
+		subjects: map[string]*subject{}, live: map[subjectSchema]int{}, ids: map[string]int{}, guids: map[int]string{},
+		byID: map[int][]place{}, users: map[place][]place{}, nextID: 1, configs: map[string]Config{}, modes: map[string]Mode{},
+		changed: make(chan struct{}),
 	}
 }
 
 // apply takes in the next record of the log.
 func (w *view) apply(e store.Entry) error {
-	v, err := decode(e.Data)
+	c, err := decode(e.Data)
 	if err != nil {
 		return fmt.Errorf("record %d of the registry's log cannot be read: %w", e.Position.Revision, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	versions := w.subjects[v.Subject]
-	if v.Version != len(versions)+1 {
-		return fmt.Errorf("record %d of the registry's log makes version %d of %q, which has %d", e.Position.Revision, v.Version, v.Subject, len(versions))
+	switch c.Kind {
+	case kindVersion:
+		err = w.addVersion(c)
+	case kindConfig:
+		if c.Config != nil {
+			w.configs[c.Subject] = *c.Config
+		} else {
+			delete(w.configs, c.Subject)
+		}
+	case kindMode:
+		if c.Mode != "" {
+			w.modes[c.Subject] = c.Mode
+		} else {
+			delete(w.modes, c.Subject)
+		}
+	case kindDelete:
+		err = w.deleteVersions(c)
 	}
-	if id, ok := w.ids[v.GUID]; (ok && id != v.ID) || (!ok && v.ID != w.nextID) {
-		return fmt.Errorf("record %d of the registry's log gives version %d of %q the id %d, which is not its own", e.Position.Revision, v.Version, v.Subject, v.ID)
+	if err != nil {
+		return fmt.Errorf("record %d of the registry's log %w", e.Position.Revision, err)
 	}
-	w.subjects[v.Subject] = append(versions, v)
-	w.found[subjectSchema{v.Subject, v.GUID}] = v.Version
-	w.ids[v.GUID] = v.ID
-	w.byID[v.ID] = append(w.byID[v.ID], place{v.Subject, v.Version})
-	w.nextID = max(w.nextID, v.ID+1)
+	w.recent[e.Position.Revision%remembered] = sha256.Sum256(e.Data)
 	w.at = e.Position
 	w.revision.Store(e.Position.Revision)
 	w.wake()
 	return nil
+}
+
+func (w *view) addVersion(c *record) error {
+	v := c.asVersion()
+	s := w.subjects[v.Subject]
+	if s == nil {
+		s = &subject{}
+	}
+	if free := v.Version == s.last+1 || c.Imported && s.free(v.Version); !free {
+		return fmt.Errorf("makes version %d of %q, whose last one was %d", v.Version, v.Subject, s.last)
+	}
+	id, known := w.ids[v.GUID]
+	_, taken := w.guids[v.ID]
+	if known && id != v.ID || !known && (taken || v.ID < 1 || v.ID != w.nextID && !c.Imported) {
+		return fmt.Errorf("gives version %d of %q the id %d, which is not its own", v.Version, v.Subject, v.ID)
+	}
+	for _, p := range w.byID[v.ID] {
+		// Many subjects share one text; keep it once.
+		if other, ok := w.get(p); ok && other.Schema == v.Schema {
+			v.Schema, v.References, v.Metadata, v.Rules = other.Schema, other.References, other.Metadata, other.Rules
+			break
+		}
+	}
+	w.subjects[v.Subject] = s
+	here := place{v.Subject, v.Version}
+	s.last = max(s.last, v.Version)
+	if len(s.live) == len(s.versions) {
+		s.versions = insert(s.versions, v)
+		s.live = s.versions // one list, as long as nothing is deleted
+	} else {
+		s.versions, s.live = insert(s.versions, v), insert(s.live, v)
+	}
+	w.live[subjectSchema{v.Subject, v.GUID}] = v.Version
+	w.ids[v.GUID], w.guids[v.ID] = v.ID, v.GUID
+	w.byID[v.ID] = append(w.byID[v.ID], here)
+	for _, ref := range v.References {
+		to := place{ref.Subject, ref.Version}
+		w.users[to] = append(w.users[to], here)
+	}
+	w.nextID = max(w.nextID, v.ID+1)
+	return nil
+}
+
+// free reports whether a number was never given.
+func (s *subject) free(number int) bool {
+	if number < 1 || s.gone[number] {
+		return false
+	}
+	_, found := search(s.versions, number)
+	return !found
+}
+
+func (w *view) deleteVersions(c *record) error {
+	s := w.subjects[c.Subject]
+	for _, n := range c.Versions {
+		if s == nil {
+			return fmt.Errorf("deletes version %d of %q, which has none", n, c.Subject)
+		}
+		i, found := search(s.versions, n)
+		if !found || s.versions[i].Deleted != c.Permanent {
+			return fmt.Errorf("deletes version %d of %q, which is not there or not in a state for it", n, c.Subject)
+		}
+		v := s.versions[i]
+		if c.Permanent {
+			w.forget(s, v)
+			s.versions = slices.Concat(s.versions[:i], s.versions[i+1:])
+			continue
+		}
+		v.Deleted = true
+		s.versions = slices.Concat(s.versions[:i], []Version{v}, s.versions[i+1:])
+		if key := (subjectSchema{v.Subject, v.GUID}); w.live[key] == n {
+			delete(w.live, key)
+		}
+	}
+	if s != nil {
+		s.live = nil
+		for _, v := range s.versions {
+			if !v.Deleted {
+				s.live = append(s.live, v)
+			}
+		}
+	}
+	if c.Whole {
+		delete(w.configs, c.Subject)
+		delete(w.modes, c.Subject)
+	}
+	return nil
+}
+
+// forget drops a version that is deleted for good; its number and its id stay
+// given.
+func (w *view) forget(s *subject, v Version) {
+	here := place{v.Subject, v.Version}
+	if s.gone == nil {
+		s.gone = map[int]bool{}
+	}
+	s.gone[v.Version] = true
+	without := func(list []place) []place {
+		return slices.DeleteFunc(slices.Clone(list), func(p place) bool { return p == here })
+	}
+	w.byID[v.ID] = without(w.byID[v.ID])
+	for _, ref := range v.References {
+		to := place{ref.Subject, ref.Version}
+		if w.users[to] = without(w.users[to]); len(w.users[to]) == 0 {
+			delete(w.users, to)
+		}
+	}
+}
+
+// insert adds a version where its number belongs, which is the end unless it
+// is imported.
+func insert(versions []Version, v Version) []Version {
+	i, _ := search(versions, v.Version)
+	if i == len(versions) {
+		return append(versions, v)
+	}
+	return slices.Concat(versions[:i], []Version{v}, versions[i:])
+}
+
+func search(versions []Version, number int) (int, bool) {
+	return slices.BinarySearchFunc(versions, number, func(v Version, n int) int { return v.Version - n })
+}
+
+// get is the version at a place, softly deleted or not.
+func (w *view) get(p place) (Version, bool) {
+	s := w.subjects[p.subject]
+	if s == nil {
+		return Version{}, false
+	}
+	i, ok := search(s.versions, p.version)
+	if !ok {
+		return Version{}, false
+	}
+	return s.versions[i], true
+}
+
+// holds reports whether the log's record of a revision has these bytes.
+func (w *view) holds(revision uint64, data []byte) bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return revision <= w.at.Revision && w.at.Revision-revision < remembered && w.recent[revision%remembered] == sha256.Sum256(data)
 }
 
 func (w *view) wake() {
@@ -95,6 +267,9 @@ func (w *view) err() error {
 	return w.paused
 }
 
+// errEnded is why nothing more can be waited for.
+var errEnded = errors.New("the view of the registry has ended")
+
 // wait waits until the view is where the caller wants it.
 func (w *view) wait(ctx context.Context, there func(store.Position) bool) error {
 	for {
@@ -119,86 +294,4 @@ func (w *view) position() store.Position {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	return w.at
-}
-
-func (w *view) find(subject, guid string) (Version, bool) {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	n, ok := w.found[subjectSchema{subject, guid}]
-	if !ok {
-		return Version{}, false
-	}
-	return w.subjects[subject][n-1], true
-}
-
-func (w *view) nextVersion(subject string) int {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	return len(w.subjects[subject]) + 1
-}
-
-func (w *view) idFor(guid string) int {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	if id, ok := w.ids[guid]; ok {
-		return id
-	}
-	return w.nextID
-}
-
-// Versions are the versions of a subject, oldest first; nil if there is no
-// such subject. The caller must not change them.
-func (r *Registry) Versions(subject string) []Version {
-	r.view.mu.RLock()
-	defer r.view.mu.RUnlock()
-	return slices.Clip(r.view.subjects[subject])
-}
-
-// Version is one version of a subject.
-func (r *Registry) Version(subject string, number int) (Version, bool) {
-	versions := r.Versions(subject)
-	if number < 1 || number > len(versions) {
-		return Version{}, false
-	}
-	return versions[number-1], true
-}
-
-// Latest is the newest version of a subject.
-func (r *Registry) Latest(subject string) (Version, bool) {
-	return r.Version(subject, len(r.Versions(subject)))
-}
-
-// Subjects are the names of all subjects, sorted.
-func (r *Registry) Subjects() []string {
-	r.view.mu.RLock()
-	defer r.view.mu.RUnlock()
-	names := make([]string, 0, len(r.view.subjects))
-	for name := range r.view.subjects {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// ByID are the versions, of any subject, whose schema has the id; the first is
-// the one that was registered first.
-func (r *Registry) ByID(id int) []Version {
-	r.view.mu.RLock()
-	defer r.view.mu.RUnlock()
-	versions := make([]Version, 0, len(r.view.byID[id]))
-	for _, p := range r.view.byID[id] {
-		versions = append(versions, r.view.subjects[p.subject][p.version-1])
-	}
-	return versions
-}
-
-// Find is the version of a subject that s is.
-func (r *Registry) Find(subject string, s Schema) (Version, error) {
-	if len(r.Versions(subject)) == 0 {
-		return Version{}, subjectNotFound(subject)
-	}
-	if v, ok := r.view.find(subject, identity(s)); ok {
-		return v, nil
-	}
-	return Version{}, &Error{Code: CodeSchemaNotFound, Message: fmt.Sprintf("schema not found under subject %q", subject), Cure: "register it, or compare it with the subject's versions"}
 }

@@ -72,11 +72,19 @@ type Reference struct {
 	Version int    `json:"version"`
 }
 
+// Metadata is what is said about a schema beside its text.
+type Metadata struct {
+	Tags       map[string][]string `json:"tags,omitempty"`
+	Properties map[string]string   `json:"properties,omitempty"`
+	Sensitive  []string            `json:"sensitive,omitempty"`
+}
+
 // Schema is what is registered or looked up.
 type Schema struct {
 	Schema     string      `json:"schema"`
 	Type       string      `json:"schemaType"`
 	References []Reference `json:"references,omitempty"`
+	Metadata   *Metadata   `json:"metadata,omitempty"`
 }
 
 // Version is one version of a subject.
@@ -88,6 +96,8 @@ type Version struct {
 	Type       string      `json:"schemaType"`
 	Schema     string      `json:"schema"`
 	References []Reference `json:"references"`
+	Metadata   *Metadata   `json:"metadata"`
+	Deleted    bool        `json:"deleted"` // softly
 }
 
 // Verdict is the outcome of a compatibility check.
@@ -136,7 +146,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Register makes s the newest version of subject, or finds the version that it
 // is already. Doing it twice does nothing twice.
 func (c *Client) Register(ctx context.Context, subject string, s Schema) (Version, error) {
-	v := Version{Subject: subject, Type: s.Type, Schema: s.Schema, References: s.References}
+	v := Version{Subject: subject, Type: s.Type, Schema: s.Schema, References: s.References, Metadata: s.Metadata}
 	err := c.call(ctx, http.MethodPost, "/subjects/"+url.PathEscape(subject)+"/versions", s, &v)
 	return v, err
 }

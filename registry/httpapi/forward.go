@@ -1,20 +1,25 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/lockstep-mesh/lockstep/registry"
 )
 
-// forwardTimeout bounds one forwarded write.
-const forwardTimeout = 15 * time.Second
+const (
+	// forwardTimeout bounds one forwarded write, and settleTimeout how long its
+	// answer waits until the replica holds it too.
+	forwardTimeout = 15 * time.Second
+	settleTimeout  = 2 * time.Second
+)
 
 // forwardedHeader marks a forwarded request, so that replicas that name each
 // other as primary do not send one round for ever.
@@ -41,84 +46,91 @@ func (f *Forwarder) Close() { f.client.CloseIdleConnections() }
 // serve passes a write on and its answer back. A write that succeeded is
 // answered once the replica holds it too, so that a client that registers and
 // then reads here finds what it registered.
-func (f *Forwarder) serve(w http.ResponseWriter, r *http.Request, a *api) {
-	unreachable := func(err error) {
+func (f *Forwarder) serve(w http.ResponseWriter, r *http.Request, a *api, to route) {
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		a.fail(w, &httpError{http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body has more than %d bytes, or could not be read to its end", MaxBody)})
+		return
+	}
+	answer, err := f.pass(r, data)
+	if err != nil {
+		// What changes nothing can be answered here: a producer that registers its
+		// schema each time it starts can start without the primary.
+		r.Body = io.NopCloser(bytes.NewReader(data))
+		if here, err := to.handle(r); err == nil {
+			a.send(w, http.StatusOK, here)
+			return
+		}
 		a.fail(w, &registry.Error{
 			Code: registry.CodeForward, Message: "this registry is a replica, and its primary cannot be reached", Cause: err,
 			Cure: "write again when the primary is back; reading goes on here",
 		})
-	}
-	if r.Header.Get(forwardedHeader) != "" {
-		unreachable(fmt.Errorf("%s, named as the primary, is a replica itself", r.Host))
 		return
 	}
-	target := *f.primary
-	target.Path, target.RawPath, target.RawQuery = strings.TrimSuffix(target.Path, "/")+r.URL.Path, "", r.URL.RawQuery
-	if r.URL.RawPath != "" {
-		target.RawPath = strings.TrimSuffix(f.primary.EscapedPath(), "/") + r.URL.RawPath
+	if answer.status == http.StatusOK {
+		f.settle(r.Context(), a, answer.header)
 	}
-	request, err := http.NewRequestWithContext(r.Context(), r.Method, target.String(), http.MaxBytesReader(w, r.Body, MaxBody))
-	if err != nil {
-		unreachable(err)
-		return
-	}
-	for _, name := range []string{"Content-Type", "Accept", "X-Lockstep-Author"} {
-		if v := r.Header.Get(name); v != "" {
-			request.Header.Set(name, v)
+	for _, name := range []string{"Content-Type", revisionHeader, "Retry-After", "Allow"} {
+		if v := answer.header.Get(name); v != "" {
+			w.Header().Set(name, v)
 		}
 	}
-	request.Header.Set(forwardedHeader, "1")
-	response, err := f.client.Do(request)
-	if err != nil {
-		unreachable(err)
-		return
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 2*MaxBody))
-	if err != nil {
-		unreachable(err)
-		return
-	}
-	if response.StatusCode == http.StatusOK {
-		f.settle(r, a, body)
-	}
-	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
-	w.WriteHeader(response.StatusCode)
-	if _, err := w.Write(body); err != nil {
+	w.WriteHeader(answer.status)
+	if _, err := w.Write(answer.body); err != nil {
 		a.log.Debug().Err(err).Msg("a response was not read to its end")
 	}
 }
 
-// settle waits, for a moment, until the replica holds the version that the
-// primary has just registered. A replica that lags behind answers all the same.
-func (f *Forwarder) settle(r *http.Request, a *api, body []byte) {
-	version := versionIn(body)
-	subject := subjectIn(r.URL.Path)
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+// answered is what the primary answered.
+type answered struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// pass sends a request to the primary. Who sends it travels along, what it is
+// authenticated by does not.
+func (f *Forwarder) pass(r *http.Request, data []byte) (answered, error) {
+	if r.Header.Get(forwardedHeader) != "" {
+		return answered{}, fmt.Errorf("%s, named as the primary, is a replica itself", r.Host)
+	}
+	target := *f.primary
+	target.Path = strings.TrimSuffix(f.primary.Path, "/") + r.URL.Path
+	target.RawPath = strings.TrimSuffix(f.primary.EscapedPath(), "/") + r.URL.EscapedPath()
+	target.RawQuery = r.URL.RawQuery
+	request, err := http.NewRequestWithContext(r.Context(), r.Method, target.String(), bytes.NewReader(data))
+	if err != nil {
+		return answered{}, err
+	}
+	for _, name := range []string{"Content-Type", "Accept"} {
+		if v := r.Header.Get(name); v != "" {
+			request.Header.Set(name, v)
+		}
+	}
+	if name := author(r); name != "" {
+		request.Header.Set("X-Lockstep-Author", name)
+	}
+	request.Header.Set(forwardedHeader, "1")
+	response, err := f.client.Do(request)
+	if err != nil {
+		return answered{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 2*MaxBody))
+	return answered{response.StatusCode, response.Header, body}, err
+}
+
+// settle waits, for a moment, until the replica holds what the primary does.
+// Revisions are the same here and there. A replica that lags behind answers all
+// the same.
+func (f *Forwarder) settle(ctx context.Context, a *api, header http.Header) {
+	revision, err := strconv.ParseUint(header.Get(revisionHeader), 10, 64)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	for {
-		revision := a.registry.Revision()
-		if _, ok := a.registry.Version(subject, version); ok || version == 0 {
-			return
-		}
-		if a.registry.Wait(ctx, revision+1) != nil {
-			return
-		}
+	if err := a.registry.Wait(ctx, revision); err != nil {
+		a.log.Debug().Err(err).Msg("a write is answered before the replica holds it")
 	}
-}
-
-// versionIn is the version that an answer to a registration names, or 0.
-func versionIn(body []byte) int {
-	var answer struct {
-		Version int `json:"version"`
-	}
-	if json.Unmarshal(body, &answer) != nil {
-		return 0
-	}
-	return answer.Version
-}
-
-// subjectIn is the subject in a path /subjects/{subject}/versions.
-func subjectIn(path string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(path, "/"), "/subjects/"), "/versions")
 }

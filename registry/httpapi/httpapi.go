@@ -10,33 +10,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
-	"slices"
+	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
 	"github.com/rs/zerolog"
 
 	"github.com/lockstep-mesh/lockstep/registry"
-	"github.com/lockstep-mesh/lockstep/registry/compat"
 )
-
-// contentType is what Confluent's registry answers with.
-const contentType = "application/vnd.schemaregistry.v1+json"
 
 // MaxBody is the largest request body, in bytes.
 const MaxBody = 8 << 20
 
 // Error numbers that belong to HTTP alone.
 const (
-	codeNotFound    = 404
-	codeMethod      = 405
-	codeTooLarge    = 413
-	codeContentType = 415
-	codeBody        = 42206
-	codeInternal    = 500
+	codeBadRequest    = 400
+	codeNotFound      = 404
+	codeMethod        = 405
+	codeNotAcceptable = 406
+	codeTooLarge      = 413
+	codeContentType   = 415
+	codeBody          = 422
+	codeInternal      = 500
 )
+
+// revisionHeader tells, with the answer to a write, how many changes the
+// registry holds since.
+const revisionHeader = "X-Lockstep-Revision"
 
 // Option changes how the API works.
 type Option func(*api)
@@ -49,78 +51,122 @@ func WithLogger(log zerolog.Logger) Option {
 	return func(a *api) { a.log = log.With().Str("part", "registry http").Logger() }
 }
 
+// WithVersion sets what the API says that it is; without it, what the build
+// says.
+func WithVersion(version, commit string) Option {
+	return func(a *api) { a.version = serverVersion{version, commit} }
+}
+
 // api is the handler. It is safe for concurrent use.
 type api struct {
 	registry *registry.Registry
 	forward  *Forwarder
 	log      zerolog.Logger
-	mux      *http.ServeMux
+	version  serverVersion
+	routes   router
+}
+
+type serverVersion struct {
+	Version string `json:"version"`
+	Commit  string `json:"commitId"`
 }
 
 // New makes the handler of the API over a registry's view.
 func New(r *registry.Registry, options ...Option) http.Handler {
-	a := &api{registry: r, log: zerolog.Nop(), mux: http.NewServeMux()}
+	a := &api{registry: r, log: zerolog.Nop()}
+	if build, ok := debug.ReadBuildInfo(); ok {
+		a.version.Version = build.Main.Version
+	}
 	for _, o := range options {
 		o(a)
 	}
-	for pattern, handle := range map[string]func(*http.Request) (any, error){
-		"GET /{$}":                                            func(*http.Request) (any, error) { return struct{}{}, nil },
-		"GET /subjects":                                       a.subjects,
-		"GET /subjects/{subject}/versions":                    a.versions,
-		"POST /subjects/{subject}":                            a.lookUp,
-		"GET /schemas":                                        a.schemas,
-		"GET /schemas/types":                                  func(*http.Request) (any, error) { return []string{registry.JSON}, nil },
-		"GET /schemas/ids/{id}":                               a.byID,
-		"GET /schemas/ids/{id}/schema":                        a.byIDText,
-		"GET /schemas/ids/{id}/subjects":                      a.byIDSubjects,
-		"GET /schemas/ids/{id}/versions":                      a.byIDVersions,
-		"GET /config":                                         a.config,
-		"GET /config/{subject}":                               a.config,
-		"GET /mode":                                           a.mode,
-		"GET /mode/{subject}":                                 a.mode,
-		"POST /subjects/{subject}/versions":                   a.register,
-		"GET /subjects/{subject}/versions/{v}":                a.version,
-		"GET /subjects/{subject}/versions/{v}/schema":         a.versionText,
-		"GET /subjects/{subject}/versions/{v}/referencedby":   a.referencedBy,
-		"POST /compatibility/subjects/{subject}/versions/{v}": a.compatible,
-		"POST /compatibility/subjects/{subject}/versions":     a.compatible,
-	} {
-		a.mux.HandleFunc(pattern, a.answer(handle))
-	}
-	return http.HandlerFunc(a.route)
+	a.readRoutes()
+	a.writeRoutes()
+	return a
 }
 
-// route sends a request to its handler, in the API's own words where there is
-// none.
-func (a *api) route(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost && a.forward != nil && !a.registry.Writable() && strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/versions") && strings.HasPrefix(r.URL.Path, "/subjects/") {
-		a.forward.serve(w, r, a)
-		return
-	}
-	handler, pattern := a.mux.Handler(r)
-	if pattern != "" {
-		a.mux.ServeHTTP(w, r)
-		return
-	}
-	recorder := &status{header: http.Header{}}
-	handler.ServeHTTP(recorder, r)
-	if recorder.code == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", recorder.header.Get("Allow"))
-		a.fail(w, &httpError{http.StatusMethodNotAllowed, codeMethod, fmt.Sprintf("HTTP 405: %s is not allowed here; allowed: %s", r.Method, recorder.header.Get("Allow"))})
-		return
-	}
-	a.fail(w, &httpError{http.StatusNotFound, codeNotFound, "HTTP 404 Not Found: there is no " + r.URL.Path})
+func (a *api) readRoutes() {
+	read := func(pattern string, handle handler) { a.routes.add(http.MethodGet, pattern, route{handle: handle}) }
+	ask := func(pattern string, handle handler) { a.routes.add(http.MethodPost, pattern, route{handle: handle}) }
+
+	read("/", func(*http.Request) (any, error) { return struct{}{}, nil })
+	read("/subjects", a.subjects)
+	ask("/subjects/{subject}", a.lookUp)
+	read("/subjects/{subject}/versions", a.versions)
+	read("/subjects/{subject}/versions/{version}", a.subjectVersion)
+	read("/subjects/{subject}/versions/{version}/schema", a.versionText)
+	read("/subjects/{subject}/versions/{version}/referencedby", a.referencedBy)
+	read("/subjects/{subject}/metadata", a.withMetadata)
+	read("/schemas", a.schemas)
+	read("/schemas/types", func(*http.Request) (any, error) { return []string{registry.JSON}, nil })
+	read("/schemas/ids/{id}", a.byID)
+	read("/schemas/ids/{id}/schema", a.byIDText)
+	read("/schemas/ids/{id}/subjects", a.byIDSubjects)
+	read("/schemas/ids/{id}/versions", a.byIDVersions)
+	read("/schemas/guids/{guid}", a.byGUID)
+	read("/schemas/guids/{guid}/ids", a.byGUIDIDs)
+	ask("/compatibility/subjects/{subject}/versions", a.compatibleWithAll)
+	ask("/compatibility/subjects/{subject}/versions/{version}", a.compatibleWith)
+	read("/config", a.config)
+	read("/config/{subject}", a.config)
+	read("/mode", a.mode)
+	read("/mode/{subject}", a.mode)
+	read("/contexts", func(*http.Request) (any, error) { return []string{defaultContext}, nil })
+	read("/v1/metadata/id", a.clusterID)
+	read("/v1/metadata/version", func(*http.Request) (any, error) { return a.version, nil })
 }
 
-// status keeps what the mux would have answered.
-type status struct {
-	header http.Header
-	code   int
+func (a *api) writeRoutes() {
+	write := func(method, pattern string, handle handler) {
+		a.routes.add(method, pattern, route{handle: handle, writes: true})
+	}
+	write(http.MethodPost, "/subjects/{subject}/versions", a.register)
+	write(http.MethodDelete, "/subjects/{subject}", a.deleteSubject)
+	write(http.MethodDelete, "/subjects/{subject}/versions/{version}", a.deleteVersion)
+	write(http.MethodPut, "/config", a.setConfig)
+	write(http.MethodPut, "/config/{subject}", a.setConfig)
+	write(http.MethodDelete, "/config", a.deleteConfig)
+	write(http.MethodDelete, "/config/{subject}", a.deleteConfig)
+	write(http.MethodPut, "/mode", a.setMode)
+	write(http.MethodPut, "/mode/{subject}", a.setMode)
+	write(http.MethodDelete, "/mode", a.deleteMode)
+	write(http.MethodDelete, "/mode/{subject}", a.deleteMode)
+	write(http.MethodDelete, "/contexts/{context}", a.deleteContext)
 }
 
-func (s *status) Header() http.Header         { return s.header }
-func (s *status) Write(b []byte) (int, error) { return len(b), nil }
-func (s *status) WriteHeader(code int)        { s.code = code }
+// ServeHTTP answers in the API's own words, whatever is asked.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	media, ok := accepted(r.Header.Values("Accept"))
+	w.Header().Set("Content-Type", media)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if !ok {
+		a.fail(w, &httpError{http.StatusNotAcceptable, codeNotAcceptable, "HTTP 406 Not Acceptable: the registry answers in " + contentType})
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	found, err := a.routes.find(r)
+	if err != nil {
+		var wrong *methodError
+		if errors.As(err, &wrong) {
+			w.Header().Set("Allow", wrong.allowed)
+		}
+		a.fail(w, err)
+		return
+	}
+	if found.writes && a.forward != nil && !a.registry.Writable() {
+		a.forward.serve(w, r, a, found)
+		return
+	}
+	body, err := found.handle(r)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	if found.writes {
+		w.Header().Set(revisionHeader, strconv.FormatUint(a.registry.Revision(), 10))
+	}
+	a.send(w, http.StatusOK, body)
+}
 
 // httpError is a failure that the registry knows nothing of.
 type httpError struct {
@@ -133,140 +179,123 @@ func (e *httpError) Error() string { return e.message }
 // text is an answer that is not wrapped in JSON: a schema as it is.
 type text string
 
-// answer turns a handler's outcome into a response.
-func (a *api) answer(handle func(*http.Request) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
-		body, err := handle(r)
-		if err != nil {
-			a.fail(w, err)
-			return
-		}
-		w.Header().Set("Content-Type", contentType)
-		if t, ok := body.(text); ok {
-			_, err = io.WriteString(w, string(t))
-		} else {
-			err = json.NewEncoder(w).Encode(body)
-		}
-		if err != nil {
-			a.log.Debug().Err(err).Msg("a response was not read to its end")
-		}
+func (a *api) send(w http.ResponseWriter, status int, body any) {
+	w.WriteHeader(status)
+	var err error
+	if t, ok := body.(text); ok {
+		_, err = io.WriteString(w, string(t))
+	} else {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		err = encoder.Encode(body)
 	}
-}
-
-func (a *api) fail(w http.ResponseWriter, err error) {
-	code, number, message := http.StatusInternalServerError, codeInternal, err.Error()
-	var own *httpError
-	var reg *registry.Error
-	switch {
-	case errors.As(err, &own):
-		code, number = own.status, own.code
-	case errors.As(err, &reg):
-		code, number = reg.Status(), int(reg.Code)
-	default:
-		a.log.Error().Err(err).Msg("a request failed")
-	}
-	w.Header().Set("Content-Type", contentType)
-	if code == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "5")
-	}
-	w.WriteHeader(code)
-	if err := json.NewEncoder(w).Encode(map[string]any{"error_code": number, "message": message}); err != nil {
+	if err != nil {
 		a.log.Debug().Err(err).Msg("a response was not read to its end")
 	}
 }
 
-// schemaBody is a schema in a request.
-type schemaBody struct {
-	Schema     *string              `json:"schema"`
-	SchemaType string               `json:"schemaType"`
-	References []registry.Reference `json:"references"`
-	Version    int                  `json:"version"`
-	ID         int                  `json:"id"`
+func (a *api) fail(w http.ResponseWriter, err error) {
+	status, number, message := http.StatusInternalServerError, codeInternal, err.Error()
+	var own *httpError
+	var wrong *methodError
+	var reg *registry.Error
+	switch {
+	case errors.As(err, &reg):
+		status, number = reg.Status(), int(reg.Code)
+	case errors.As(err, &own):
+		status, number = own.status, own.code
+	case errors.As(err, &wrong):
+		status, number = http.StatusMethodNotAllowed, codeMethod
+	}
+	if status >= http.StatusInternalServerError {
+		a.log.Error().Err(err).Msg("a request failed")
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	a.send(w, status, struct {
+		Code    int    `json:"error_code"`
+		Message string `json:"message"`
+	}{number, message})
 }
 
-// readSchema reads a schema from a request's body.
-func readSchema(r *http.Request) (registry.Schema, error) {
-	if t := r.Header.Get("Content-Type"); t != "" {
-		media, _, err := mime.ParseMediaType(t)
-		if err != nil || !slices.Contains([]string{contentType, "application/vnd.schemaregistry+json", "application/json", "application/octet-stream"}, media) {
-			return registry.Schema{}, &httpError{http.StatusUnsupportedMediaType, codeContentType, fmt.Sprintf("HTTP 415: content type %q is not supported; send %s", t, contentType)}
+// defaultContext is the only context there is: ids are global.
+const defaultContext = "."
+
+// plain is a subject's name without the mark of the default context, ":.:".
+func plain(subject string) (string, error) {
+	rest, qualified := strings.CutPrefix(subject, ":.")
+	if !qualified {
+		return subject, nil
+	}
+	context, name, ok := strings.Cut(rest, ":")
+	if ok && context == "" {
+		return name, nil
+	}
+	return "", &registry.Error{Code: registry.CodeInvalidSubject, Message: fmt.Sprintf("%q names a context, and there is only the default one", subject), Cure: "leave the context out: ids are global here"}
+}
+
+// subject is the subject that stands in the path, or that it is an alias of.
+func (a *api) subject(r *http.Request) (string, error) {
+	subject, err := plain(r.PathValue("subject"))
+	if err != nil {
+		return "", err
+	}
+	return a.registry.Resolve(subject), nil
+}
+
+// author is who sent a request: as it says, or as it was authenticated.
+func author(r *http.Request) string {
+	if name := r.Header.Get("X-Lockstep-Author"); name != "" {
+		return name
+	}
+	name, _, _ := r.BasicAuth()
+	return name
+}
+
+// flag is a query's parameter that is true or false.
+func flag(query url.Values, name string) (bool, error) {
+	value := query.Get(name)
+	if value == "" {
+		return false, nil
+	}
+	b, err := strconv.ParseBool(strings.ToLower(value))
+	if err != nil {
+		return false, &httpError{http.StatusBadRequest, codeBadRequest, fmt.Sprintf("%s=%q is neither true nor false", name, value)}
+	}
+	return b, nil
+}
+
+// flags are several of them.
+func flags(r *http.Request, into map[string]*bool) error {
+	query := r.URL.Query()
+	for name, value := range into {
+		var err error
+		if *value, err = flag(query, name); err != nil {
+			return err
 		}
 	}
-	var body schemaBody
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return registry.Schema{}, &httpError{http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body has more than %d bytes", MaxBody)}
+	return nil
+}
+
+// page cuts a list to the query's offset and limit.
+func page[T any](r *http.Request, list []T) ([]T, error) {
+	offset, limit := 0, -1
+	query := r.URL.Query()
+	for name, into := range map[string]*int{"offset": &offset, "limit": &limit} {
+		value := query.Get(name)
+		if value == "" {
+			continue
 		}
-		return registry.Schema{}, &httpError{http.StatusUnprocessableEntity, codeBody, "the body is no JSON object with a schema: " + err.Error()}
-	}
-	if body.Schema == nil {
-		return registry.Schema{}, &registry.Error{Code: registry.CodeInvalidSchema, Message: `the body has no "schema"`, Cure: `send {"schemaType":"JSON","schema":"…"}`}
-	}
-	if body.SchemaType == "" {
-		return registry.Schema{}, &registry.Error{Code: registry.CodeInvalidSchema, Message: "without a schemaType a schema counts as AVRO, which is not enabled here", Cure: `send "schemaType":"JSON"`}
-	}
-	return registry.Schema{Type: body.SchemaType, Text: *body.Schema, References: body.References, Author: r.Header.Get("X-Lockstep-Author")}, nil
-}
-
-func (a *api) register(r *http.Request) (any, error) {
-	s, err := readSchema(r)
-	if err != nil {
-		return nil, err
-	}
-	v, err := a.registry.Register(r.Context(), r.PathValue("subject"), s)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"id": v.ID, "version": v.Version, "guid": v.GUID, "schemaType": v.Type, "schema": v.Schema, "references": references(v)}, nil
-}
-
-func (a *api) lookUp(r *http.Request) (any, error) {
-	s, err := readSchema(r)
-	if err != nil {
-		return nil, err
-	}
-	v, err := a.registry.Find(r.PathValue("subject"), s)
-	if err != nil {
-		return nil, err
-	}
-	return describe(v), nil
-}
-
-// verdictBody answers a compatibility check; messages are sent as Confluent's
-// registry does, only when asked for.
-type verdictBody struct {
-	Compatible bool     `json:"is_compatible"`
-	Messages   []string `json:"messages,omitempty"`
-}
-
-func (a *api) compatible(r *http.Request) (any, error) {
-	s, err := readSchema(r)
-	if err != nil {
-		return nil, err
-	}
-	subject := r.PathValue("subject")
-	number := r.PathValue("v")
-	if number == "" {
-		number = "latest"
-		if len(a.registry.Versions(subject)) == 0 {
-			return verdictBody{Compatible: true}, nil
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return nil, &httpError{http.StatusBadRequest, codeBadRequest, fmt.Sprintf("%s=%q is no number", name, value)}
 		}
+		*into = n
 	}
-	v, err := a.find(subject, number)
-	if err != nil {
-		return nil, err
+	list = list[min(max(offset, 0), len(list)):]
+	if limit >= 0 {
+		list = list[:min(limit, len(list))]
 	}
-	verdict, err := a.registry.Check(subject, v.Version, s)
-	if err != nil {
-		return nil, err
-	}
-	body := verdictBody{Compatible: verdict.Result == compat.Compatible}
-	if verbose, _ := strconv.ParseBool(r.URL.Query().Get("verbose")); verbose {
-		for _, f := range verdict.Findings {
-			body.Messages = append(body.Messages, f.String())
-		}
-	}
-	return body, nil
+	return list, nil
 }

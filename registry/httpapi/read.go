@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,46 +11,111 @@ import (
 	"github.com/lockstep-mesh/lockstep/registry"
 )
 
-// described is a version as the API shows it.
-type described struct {
-	Subject    string               `json:"subject"`
-	ID         int                  `json:"id"`
-	GUID       string               `json:"guid"`
-	Version    int                  `json:"version"`
+// content is a schema as the API shows it.
+type content struct {
+	Schema     string               `json:"schema"`
 	SchemaType string               `json:"schemaType"`
 	References []registry.Reference `json:"references"`
-	Schema     string               `json:"schema"`
-	Timestamp  int64                `json:"ts"` // milliseconds since 1970
+	Metadata   *registry.Metadata   `json:"metadata,omitempty"`
+	RuleSet    *registry.RuleSet    `json:"ruleSet,omitempty"`
+}
+
+// described is a version as the API shows it.
+type described struct {
+	Subject string `json:"subject"`
+	ID      int    `json:"id"`
+	GUID    string `json:"guid"`
+	Version int    `json:"version"`
+	content
+	Timestamp int64 `json:"ts"` // milliseconds since 1970
+	Deleted   bool  `json:"deleted,omitempty"`
+}
+
+func contentOf(v registry.Version) content {
+	references := v.References
+	if references == nil {
+		references = []registry.Reference{}
+	}
+	return content{Schema: v.Schema, SchemaType: v.Type, References: references, Metadata: v.Metadata, RuleSet: v.Rules}
 }
 
 func describe(v registry.Version) described {
 	return described{
-		Subject: v.Subject, ID: v.ID, GUID: v.GUID, Version: v.Version, SchemaType: v.Type,
-		References: references(v), Schema: v.Schema, Timestamp: v.At.UnixMilli(),
+		Subject: v.Subject, ID: v.ID, GUID: v.GUID, Version: v.Version, content: contentOf(v),
+		Timestamp: v.At.UnixMilli(), Deleted: v.Deleted,
 	}
 }
 
-// references is never null.
-func references(v registry.Version) []registry.Reference {
-	if v.References == nil {
-		return []registry.Reference{}
+// checkFormat refuses formats: a JSON Schema has only the one it was written in.
+func checkFormat(r *http.Request) error {
+	if f := r.URL.Query().Get("format"); f != "" {
+		return &registry.Error{Code: registry.CodeInvalidSchema, Message: fmt.Sprintf("format %q is not supported for JSON schemas", f), Cure: "leave the format out"}
 	}
-	return v.References
+	return nil
+}
+
+// wanted says which versions a request is about.
+type wanted struct{ deleted, deletedOnly bool }
+
+func want(r *http.Request) (wanted, error) {
+	var w wanted
+	err := flags(r, map[string]*bool{"deleted": &w.deleted, "deletedOnly": &w.deletedOnly})
+	return w, err
+}
+
+// of are the versions of a subject that are wanted.
+func (w wanted) of(r *registry.Registry, subject string) []registry.Version {
+	switch {
+	case w.deletedOnly:
+		return slices.DeleteFunc(slices.Clone(r.AllVersions(subject)), func(v registry.Version) bool { return !v.Deleted })
+	case w.deleted:
+		return r.AllVersions(subject)
+	}
+	return r.Versions(subject)
+}
+
+func (w wanted) wants(v registry.Version) bool {
+	return v.Deleted && (w.deleted || w.deletedOnly) || !v.Deleted && !w.deletedOnly
 }
 
 func (a *api) subjects(r *http.Request) (any, error) {
-	all := a.registry.Subjects()
-	if prefix := r.URL.Query().Get("subjectPrefix"); prefix != "" {
-		all = slices.DeleteFunc(all, func(s string) bool { return !strings.HasPrefix(s, prefix) })
+	w, err := want(r)
+	if err != nil {
+		return nil, err
 	}
+	all := a.registry.Subjects()
+	if w.deletedOnly {
+		live := all
+		all = slices.DeleteFunc(a.registry.AllSubjects(), func(s string) bool {
+			_, found := slices.BinarySearch(live, s)
+			return found
+		})
+	} else if w.deleted {
+		all = a.registry.AllSubjects()
+	}
+	prefix := prefixIn(r)
+	all = slices.DeleteFunc(all, func(s string) bool { return !strings.HasPrefix(s, prefix) })
 	return page(r, all)
 }
 
+// prefixIn is the query's prefix of subjects; ":*:" stands for all contexts.
+func prefixIn(r *http.Request) string {
+	prefix := r.URL.Query().Get("subjectPrefix")
+	return strings.TrimPrefix(strings.TrimPrefix(prefix, ":*:"), ":.:")
+}
+
 func (a *api) versions(r *http.Request) (any, error) {
-	versions := a.registry.Versions(r.PathValue("subject"))
-	if len(versions) == 0 {
-		_, err := a.find(r.PathValue("subject"), "latest")
+	subject, err := a.subject(r)
+	if err != nil {
 		return nil, err
+	}
+	w, err := want(r)
+	if err != nil {
+		return nil, err
+	}
+	versions := w.of(a.registry, subject)
+	if len(versions) == 0 {
+		return nil, subjectNotFound(subject)
 	}
 	numbers := make([]int, len(versions))
 	for i, v := range versions {
@@ -58,28 +124,48 @@ func (a *api) versions(r *http.Request) (any, error) {
 	return page(r, numbers)
 }
 
+func subjectNotFound(subject string) error {
+	return &registry.Error{Code: registry.CodeSubjectNotFound, Message: fmt.Sprintf("Subject '%s' not found.", subject)}
+}
+
 // find is a version by its number as it stands in a path, or "latest".
-func (a *api) find(subject, number string) (registry.Version, error) {
-	versions := a.registry.Versions(subject)
+func (a *api) find(subject, number string, deleted bool) (registry.Version, error) {
+	versions := wanted{deleted: deleted}.of(a.registry, subject)
 	if len(versions) == 0 {
-		return registry.Version{}, &registry.Error{Code: registry.CodeSubjectNotFound, Message: fmt.Sprintf("Subject '%s' not found.", subject)}
+		return registry.Version{}, subjectNotFound(subject)
 	}
 	if number == "latest" || number == "-1" {
 		return versions[len(versions)-1], nil
 	}
-	n, err := strconv.Atoi(number)
+	n, err := strconv.ParseInt(number, 10, 32)
 	if err != nil || n < 1 {
 		return registry.Version{}, &registry.Error{Code: registry.CodeInvalidVersion, Message: fmt.Sprintf("The specified version '%s' is not a valid version id. Allowed values are between [1, 2^31-1] and the string \"latest\"", number)}
 	}
-	v, ok := a.registry.Version(subject, n)
-	if !ok {
+	v, ok := a.registry.Version(subject, int(n))
+	if !ok || v.Deleted && !deleted {
 		return registry.Version{}, &registry.Error{Code: registry.CodeVersionNotFound, Message: fmt.Sprintf("Version %d not found.", n)}
 	}
 	return v, nil
 }
 
-func (a *api) version(r *http.Request) (any, error) {
-	v, err := a.find(r.PathValue("subject"), r.PathValue("v"))
+// inPath is the version that a request's path names.
+func (a *api) inPath(r *http.Request) (registry.Version, error) {
+	subject, err := a.subject(r)
+	if err != nil {
+		return registry.Version{}, err
+	}
+	w, err := want(r)
+	if err != nil {
+		return registry.Version{}, err
+	}
+	if err := checkFormat(r); err != nil {
+		return registry.Version{}, err
+	}
+	return a.find(subject, r.PathValue("version"), w.deleted)
+}
+
+func (a *api) subjectVersion(r *http.Request) (any, error) {
+	v, err := a.inPath(r)
 	if err != nil {
 		return nil, err
 	}
@@ -87,39 +173,86 @@ func (a *api) version(r *http.Request) (any, error) {
 }
 
 func (a *api) versionText(r *http.Request) (any, error) {
-	v, err := a.find(r.PathValue("subject"), r.PathValue("v"))
+	v, err := a.inPath(r)
 	return text(v.Schema), err
 }
 
 // referencedBy are the ids of the schemas that refer to a version.
 func (a *api) referencedBy(r *http.Request) (any, error) {
-	v, err := a.find(r.PathValue("subject"), r.PathValue("v"))
+	v, err := a.inPath(r)
+	if err != nil {
+		return nil, err
+	}
+	w, err := want(r)
 	if err != nil {
 		return nil, err
 	}
 	ids := []int{}
-	for _, subject := range a.registry.Subjects() {
-		for _, other := range a.registry.Versions(subject) {
-			for _, ref := range other.References {
-				if ref.Subject == v.Subject && ref.Version == v.Version && !slices.Contains(ids, other.ID) {
-					ids = append(ids, other.ID)
-				}
-			}
+	for _, user := range a.registry.Users(v.Subject, v.Version) {
+		if w.wants(user) {
+			ids = append(ids, user.ID)
 		}
 	}
 	slices.Sort(ids)
-	return ids, nil
+	return page(r, slices.Compact(ids))
+}
+
+// withMetadata is the newest version of a subject that has the properties.
+func (a *api) withMetadata(r *http.Request) (any, error) {
+	subject, err := a.subject(r)
+	if err != nil {
+		return nil, err
+	}
+	w, err := want(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFormat(r); err != nil {
+		return nil, err
+	}
+	keys, values := r.URL.Query()["key"], r.URL.Query()["value"]
+	if len(keys) != len(values) {
+		return nil, &httpError{http.StatusBadRequest, codeBadRequest, fmt.Sprintf("%d keys and %d values are given; give as many", len(keys), len(values))}
+	}
+	versions := w.of(a.registry, subject)
+	if len(versions) == 0 {
+		return nil, subjectNotFound(subject)
+	}
+	for _, v := range slices.Backward(versions) {
+		has := func(i int) bool {
+			if v.Metadata == nil {
+				return false
+			}
+			value, ok := v.Metadata.Properties[keys[i]]
+			return ok && value == values[i]
+		}
+		all := true
+		for i := range keys {
+			all = all && has(i)
+		}
+		if all {
+			return describe(v), nil
+		}
+	}
+	return nil, &registry.Error{Code: registry.CodeSchemaNotFound, Message: "Schema not found", Cure: "no version of the subject has these properties"}
 }
 
 func (a *api) schemas(r *http.Request) (any, error) {
-	query := r.URL.Query()
-	latest, _ := strconv.ParseBool(query.Get("latestOnly"))
+	w, err := want(r)
+	if err != nil {
+		return nil, err
+	}
+	latest := false
+	if err := flags(r, map[string]*bool{"latestOnly": &latest}); err != nil {
+		return nil, err
+	}
+	prefix := prefixIn(r)
 	all := []described{}
-	for _, subject := range a.registry.Subjects() {
-		if !strings.HasPrefix(subject, query.Get("subjectPrefix")) {
+	for _, subject := range a.registry.AllSubjects() {
+		versions := w.of(a.registry, subject)
+		if !strings.HasPrefix(subject, prefix) || len(versions) == 0 {
 			continue
 		}
-		versions := a.registry.Versions(subject)
 		if latest {
 			versions = versions[len(versions)-1:]
 		}
@@ -130,17 +263,31 @@ func (a *api) schemas(r *http.Request) (any, error) {
 	return page(r, all)
 }
 
-// schemaOf is the schema with the id that stands in the path.
+// schemaOf are the versions whose schema has the id that stands in the path.
 func (a *api) schemaOf(r *http.Request) ([]registry.Version, error) {
-	id, err := strconv.Atoi(r.PathValue("id"))
+	if err := checkFormat(r); err != nil {
+		return nil, err
+	}
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 32)
 	if err != nil {
 		return nil, &httpError{http.StatusNotFound, codeNotFound, fmt.Sprintf("HTTP 404 Not Found: %q is no schema id", r.PathValue("id"))}
 	}
-	versions := a.registry.ByID(id)
+	versions := a.registry.ByID(int(id))
 	if len(versions) == 0 {
-		return nil, &registry.Error{Code: registry.CodeSchemaNotFound, Message: fmt.Sprintf("Schema %d not found", id)}
+		return nil, schemaNotFound(r.PathValue("id"))
 	}
 	return versions, nil
+}
+
+func schemaNotFound(name string) error {
+	return &registry.Error{Code: registry.CodeSchemaNotFound, Message: fmt.Sprintf("Schema %s not found", name)}
+}
+
+// identified is a schema by its id or identity.
+type identified struct {
+	content
+	GUID  string `json:"guid"`
+	MaxID int    `json:"maxId,omitempty"`
 }
 
 func (a *api) byID(r *http.Request) (any, error) {
@@ -148,13 +295,15 @@ func (a *api) byID(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := versions[0]
-	return struct {
-		Schema     string               `json:"schema"`
-		SchemaType string               `json:"schemaType"`
-		References []registry.Reference `json:"references"`
-		GUID       string               `json:"guid"`
-	}{v.Schema, v.Type, references(v), v.GUID}, nil
+	answer := identified{content: contentOf(versions[0]), GUID: versions[0].GUID}
+	max := false
+	if err := flags(r, map[string]*bool{"fetchMaxId": &max}); err != nil {
+		return nil, err
+	}
+	if max {
+		answer.MaxID = a.registry.MaxID()
+	}
+	return answer, nil
 }
 
 func (a *api) byIDText(r *http.Request) (any, error) {
@@ -165,22 +314,43 @@ func (a *api) byIDText(r *http.Request) (any, error) {
 	return text(versions[0].Schema), nil
 }
 
-func (a *api) byIDSubjects(r *http.Request) (any, error) {
+// placesOf are the versions with the id in the path that are wanted.
+func (a *api) placesOf(r *http.Request) ([]registry.Version, error) {
 	versions, err := a.schemaOf(r)
 	if err != nil {
 		return nil, err
 	}
-	names := []string{}
-	for _, v := range versions {
-		if !slices.Contains(names, v.Subject) {
-			names = append(names, v.Subject)
-		}
+	w, err := want(r)
+	if err != nil {
+		return nil, err
 	}
-	return names, nil
+	only := r.URL.Query().Get("subject")
+	versions = slices.DeleteFunc(versions, func(v registry.Version) bool {
+		return !w.wants(v) || only != "" && v.Subject != only
+	})
+	slices.SortFunc(versions, func(a, b registry.Version) int {
+		return cmp.Or(strings.Compare(a.Subject, b.Subject), a.Version-b.Version)
+	})
+	if len(versions) == 0 {
+		return nil, schemaNotFound(r.PathValue("id"))
+	}
+	return versions, nil
+}
+
+func (a *api) byIDSubjects(r *http.Request) (any, error) {
+	versions, err := a.placesOf(r)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(versions))
+	for i, v := range versions {
+		names[i] = v.Subject
+	}
+	return page(r, slices.Compact(names))
 }
 
 func (a *api) byIDVersions(r *http.Request) (any, error) {
-	versions, err := a.schemaOf(r)
+	versions, err := a.placesOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -192,40 +362,41 @@ func (a *api) byIDVersions(r *http.Request) (any, error) {
 	for i, v := range versions {
 		list[i] = subjectVersion{v.Subject, v.Version}
 	}
-	return list, nil
+	return page(r, list)
 }
 
-// config answers what holds: every change must be able to read what was
-// written before.
-func (a *api) config(*http.Request) (any, error) {
-	return map[string]string{"compatibilityLevel": "BACKWARD"}, nil
+func (a *api) byGUID(r *http.Request) (any, error) {
+	if err := checkFormat(r); err != nil {
+		return nil, err
+	}
+	versions := a.registry.ByGUID(r.PathValue("guid"))
+	if len(versions) == 0 {
+		return nil, schemaNotFound(r.PathValue("guid"))
+	}
+	return identified{content: contentOf(versions[0]), GUID: versions[0].GUID}, nil
 }
 
-func (a *api) mode(*http.Request) (any, error) {
-	mode := "READWRITE"
-	if !a.registry.Writable() && a.forward == nil {
-		mode = "READONLY"
+func (a *api) byGUIDIDs(r *http.Request) (any, error) {
+	versions := a.registry.ByGUID(r.PathValue("guid"))
+	if len(versions) == 0 {
+		return nil, schemaNotFound(r.PathValue("guid"))
 	}
-	return map[string]string{"mode": mode}, nil
+	type contextID struct {
+		Context string `json:"context"`
+		ID      int    `json:"id"`
+	}
+	return []contextID{{defaultContext, versions[0].ID}}, nil
 }
 
-// page cuts a list to the query's offset and limit.
-func page[T any](r *http.Request, list []T) ([]T, error) {
-	offset, limit := 0, -1
-	for name, into := range map[string]*int{"offset": &offset, "limit": &limit} {
-		value := r.URL.Query().Get(name)
-		if value == "" {
-			continue
-		}
-		n, err := strconv.Atoi(value)
-		if err != nil {
-			return nil, &httpError{http.StatusNotFound, codeNotFound, fmt.Sprintf("HTTP 404 Not Found: %s=%q is no number", name, value)}
-		}
-		*into = n
+// clusterID says what answers here, in the words of clients that look for a
+// Kafka cluster.
+func (a *api) clusterID(*http.Request) (any, error) {
+	type scope struct {
+		Path     []string          `json:"path"`
+		Clusters map[string]string `json:"clusters"`
 	}
-	list = list[min(max(offset, 0), len(list)):]
-	if limit >= 0 {
-		list = list[:min(limit, len(list))]
-	}
-	return list, nil
+	return struct {
+		Scope scope  `json:"scope"`
+		ID    string `json:"id"`
+	}{Scope: scope{Path: []string{}, Clusters: map[string]string{"schema-registry-cluster": "lockstep"}}}, nil
 }
