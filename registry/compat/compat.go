@@ -68,13 +68,13 @@ func (p Policy) String() string {
 type Result int
 
 const (
-	// Undecided: no rule shows that the schemas are compatible, and none that they
+	// Undecided means that no rule shows that the schemas are compatible, and none that they
 	// are not. It has to be treated as incompatible.
 	Undecided Result = iota
-	// Compatible: derived. Every document that the writer's schema admits under the
+	// Compatible is derived. Every document that the writer's schema admits under the
 	// policy is admitted by the reader's.
 	Compatible
-	// Incompatible: a rule names what the reader's schema refuses and the writer's
+	// Incompatible means that a rule names what the reader's schema refuses and the writer's
 	// admits.
 	Incompatible
 )
@@ -86,8 +86,9 @@ func (r Result) String() string {
 		return "compatible"
 	case Incompatible:
 		return "incompatible"
+	default:
+		return "undecided"
 	}
-	return "undecided"
 }
 
 // Finding is one reason why a pair of schemas is not shown to be compatible.

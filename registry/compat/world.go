@@ -117,7 +117,7 @@ func (c *check) add(w *world, schemas ...*v5.Schema) {
 	for grown := w.kinds == object; grown; {
 		grown = false
 		required := required(w)
-		for i := 0; i < len(w.all); i++ {
+		for i := 0; i < len(w.all); i++ { //nolint:intrange // w.all grows meanwhile
 			for _, dep := range dependentSchemas(w.all[i]) {
 				if required[dep.name] && !slices.Contains(w.all, dep.schema) {
 					c.follow(w, dep.schema)
@@ -300,7 +300,7 @@ func (c *check) impossible(w *world) bool {
 			}
 		}
 	}
-	switch w.kinds {
+	switch w.kinds { //nolint:exhaustive // other kinds have no bounds
 	case number:
 		return interval(w).empty()
 	case text:
