@@ -57,6 +57,11 @@ func (r *reading) stop() error {
 	return err
 }
 
+// patience is how long a record may take. A stream that sources another looks
+// whether its source still lives every ten seconds and then waits longer and
+// longer between attempts: after an outage it has been seen to take 35 seconds.
+const patience = 3 * time.Minute
+
 func (r *reading) next() store.Entry {
 	r.t.Helper()
 	select {
@@ -65,7 +70,7 @@ func (r *reading) next() store.Entry {
 	case err := <-r.done:
 		r.done <- err
 		r.t.Fatalf("reading ended: %v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		r.t.Fatal("no record came")
 	}
 	return store.Entry{}
