@@ -113,7 +113,10 @@ func (c *check) item(w *world, i int) *world {
 			}
 		}
 	}
-	return c.world(all, scope, w.closed)
+	return c.inherit(c.world(all, scope, w.closed), w, func(s *v5.Schema) []*v5.Schema {
+		subs, _ := itemOf(s, i)
+		return subs
+	})
 }
 
 // items derives items, prefixItems, additionalItems and unevaluatedItems.

@@ -14,13 +14,16 @@ import (
 // budget bounds a check: its work in units of about 50 ns. Ordinary schemas need
 // a hundredth of it.
 const (
-	budget       = 4_000_000
-	costQuestion = 200
-	costValue    = 20
+	budget         = 4_000_000
+	costQuestion   = 200
+	costValue      = 20
+	costSchema     = 20
+	costTransition = 30
 )
 
 // check is one run. It is used by one goroutine.
 type check struct {
+	oracle
 	policy Policy
 	reader *v5.Schema
 	writer *v5.Schema
@@ -40,6 +43,7 @@ type check struct {
 	// open are the questions being answered, outermost first.
 	open     []question
 	openAt   map[string]int
+	gate     *gate
 	quiet    int // >0 while findings are not looked at
 	spent    int
 	sameness map[[2]*v5.Schema]bool
@@ -66,9 +70,10 @@ func newCheck(reader, writer *v5.Schema, policy Policy) *check {
 		_, fragment, _ := strings.Cut(location, "#")
 		return jsonschema.Origin{Pointer: fragment}, true
 	}
-	_, readerDynamic := reach(reader)
+	readers, readerDynamic := reach(reader)
 	writers, writerDynamic := reach(writer)
 	return &check{
+		oracle:        newOracle(readers, writers),
 		policy:        policy,
 		reader:        reader,
 		writer:        writer,
@@ -90,8 +95,15 @@ func newCheck(reader, writer *v5.Schema, policy Policy) *check {
 func (c *check) run() Verdict {
 	w := c.world([]*v5.Schema{c.writer}, []*v5.Schema{c.writer}, c.policy != Strict)
 	findings, _ := c.contains(w, c.reader, place{})
-	return verdict(findings)
+	if len(findings) == 0 {
+		return Verdict{Result: Compatible}
+	}
+	return c.prove(mergeKinds(findings))
 }
+
+// MaxFindings bounds the findings of a verdict. Those of one place may be those of
+// every way that leads to it, and nobody reads more.
+const MaxFindings = 100
 
 // noAssumption is the low mark of an answer that rests on no open question.
 const noAssumption = int(^uint(0) >> 1)
@@ -107,6 +119,7 @@ func (c *check) contains(w *world, r *v5.Schema, at place) (findings []Finding, 
 	if r.Always != nil && *r.Always {
 		return nil, noAssumption
 	}
+	c.spent += costSchema * (len(w.all) + len(w.none) + len(w.scope) + len(w.done))
 	if c.exhausted() {
 		return c.tooComplex(w, r, at), noAssumption
 	}
@@ -173,7 +186,8 @@ func (c *check) answer(w *world, r *v5.Schema, at place) ([]Finding, int) {
 			break
 		}
 	}
-	return mergeKinds(all), low
+	all = mergeKinds(all)
+	return all[:min(MaxFindings, len(all))], low
 }
 
 // mergeKinds makes one finding of those that differ in the kind of value only.
@@ -313,6 +327,7 @@ func (c *check) key(w *world, r *v5.Schema) string {
 	list(w.none)
 	if w.closed {
 		list(w.scope)
+		list(w.inert)
 	}
 	for _, d := range w.done {
 		b = binary.BigEndian.AppendUint32(b, c.id(d.schema))

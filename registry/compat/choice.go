@@ -82,6 +82,11 @@ func (c *check) choose(w *world, chosen choice, a alternative) *world {
 	n := w.clone()
 	n.done = append(n.done, chosen.key)
 	n.none = append(n.none, a.fails...)
-	c.add(n, a.holds...)
+	known := len(n.all)
+	for _, s := range a.holds {
+		c.follow(n, s)
+	}
+	n.disregard(known)
+	c.add(n)
 	return n
 }

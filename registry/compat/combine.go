@@ -205,7 +205,7 @@ func (c *check) disjointKind(w *world, s *v5.Schema, at place, seen map[*v5.Sche
 	}
 	if values, finite := c.values(w); finite && !c.readerDynamic && !c.writerDynamic {
 		return !slices.ContainsFunc(values, func(v any) bool {
-			valid, ok := validates(s, v)
+			valid, ok := c.validates(s, v)
 			return valid || !ok
 		}), low
 	}

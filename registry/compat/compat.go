@@ -18,6 +18,16 @@
 // admitted), dropping one of the reader's never is. That is the whole discipline
 // of this package, and why keywords it knows nothing about stop it only on the
 // reader's side.
+//
+// Where no rule derives compatibility, a document is looked for that the writer's
+// schema admits and the reader's refuses: by cases, over all the ways in which the
+// one can hold and the other fail, down to numbers, strings (patterns as automata),
+// properties and items. What is found is made small, and put to jsonschema v5 and to
+// the gate: it is the witness without which nothing is called "Incompatible". If
+// every case ends in a contradiction there is no such document, and that is a
+// derivation of "Compatible". If cases were given up, for their size or for a
+// keyword that the search does not understand, the pair is "Undecided", and the
+// findings say which keyword stopped it.
 package compat
 
 import (
@@ -68,14 +78,14 @@ func (p Policy) String() string {
 type Result int
 
 const (
-	// Undecided means that no rule shows that the schemas are compatible, and none that they
-	// are not. It has to be treated as incompatible.
+	// Undecided means that nothing shows that the schemas are compatible, and no document was
+	// found that shows that they are not. It has to be treated as incompatible.
 	Undecided Result = iota
 	// Compatible is derived. Every document that the writer's schema admits under the
 	// policy is admitted by the reader's.
 	Compatible
-	// Incompatible means that a rule names what the reader's schema refuses and the writer's
-	// admits.
+	// Incompatible means that there is a document that the writer's schema admits under the
+	// policy and the reader's refuses.
 	Incompatible
 )
 
@@ -109,6 +119,9 @@ type Finding struct {
 	Why string
 	// Cure says how to change the reader's schema, or what else to do.
 	Cure string
+	// Witness is a document that is refused for this very reason: it is there for
+	// every finding that is Incompatible.
+	Witness []byte
 
 	kinds kind // of a type-removed finding, so that several become one
 }
@@ -128,8 +141,13 @@ type Verdict struct {
 	Result Result
 	// Findings are the reasons, none for Compatible and at least one otherwise,
 	// ordered by their place in a document. There may be more than these: a place
-	// that fails hides what lies below it.
+	// that fails hides what lies below it, and there are MaxFindings at most.
 	Findings []Finding
+	// Witness is a JSON document that the writer's schema admits under the policy and
+	// the reader's refuses, checked with the reference validator. It is there if and
+	// only if the result is Incompatible, as small and as readable as could be found,
+	// and the same each time.
+	Witness []byte
 }
 
 // String lists the findings under the result.
@@ -139,6 +157,10 @@ func (v Verdict) String() string {
 	for _, f := range v.Findings {
 		b.WriteString("\n  ")
 		b.WriteString(f.String())
+	}
+	if len(v.Witness) > 0 {
+		b.WriteString("\n  witness: ")
+		b.Write(v.Witness)
 	}
 	return b.String()
 }
@@ -207,7 +229,9 @@ func verdict(findings []Finding) Verdict {
 			cmp.Compare(a.WriterPointer, b.WriterPointer),
 		)
 	})
-	findings = slices.Compact(findings)
+	findings = slices.CompactFunc(findings, func(a, b Finding) bool {
+		return a.Rule == b.Rule && a.Instance == b.Instance && a.ReaderPointer == b.ReaderPointer && a.WriterPointer == b.WriterPointer && a.Why == b.Why
+	})
 	v := Verdict{Result: Undecided, Findings: findings}
 	for _, f := range findings {
 		if f.Result == Incompatible {

@@ -88,7 +88,7 @@ func namesProperties(s *v5.Schema) bool {
 // the writer's that applies for certain names some, and none that may apply is open.
 func (c *check) gated(w *world) bool {
 	return w.closed &&
-		slices.ContainsFunc(w.all, func(s *v5.Schema) bool { return c.writers[s] && namesProperties(s) }) &&
+		slices.ContainsFunc(w.all, func(s *v5.Schema) bool { return c.writers[s] && namesProperties(s) && !slices.Contains(w.inert, s) }) &&
 		!slices.ContainsFunc(w.scope, c.declaresAnything)
 }
 
@@ -119,7 +119,10 @@ func (c *check) property(w *world, name string) *world {
 			return nil
 		}
 	}
-	return c.world(all, scope, w.closed)
+	return c.inherit(c.world(all, scope, w.closed), w, func(s *v5.Schema) []*v5.Schema {
+		subs, _ := c.propertyOf(s, name)
+		return subs
+	})
 }
 
 // propertyOf are the schemas that s, by itself, applies to a property, and
@@ -145,7 +148,7 @@ func (c *check) propertyOf(s *v5.Schema, name string) (subs []*v5.Schema, admitt
 		}
 	}
 	if s.PropertyNames != nil && !c.readerDynamic && !c.writerDynamic {
-		if valid, ok := validates(s.PropertyNames, name); ok && !valid {
+		if valid, ok := c.validates(s.PropertyNames, name); ok && !valid {
 			return nil, false
 		}
 	}
@@ -268,8 +271,11 @@ func (c *check) rest(w *world, by, sub *v5.Schema, admitted bool) *world {
 			return nil
 		}
 	}
-	return c.world(all, c.restScope(w), w.closed)
+	return c.inherit(c.world(all, c.restScope(w), w.closed), w, nothingOf)
 }
+
+// nothingOf says that what a schema applies is not known.
+func nothingOf(*v5.Schema) []*v5.Schema { return nil }
 
 // restScope are the roots of all that may apply under a name that neither side
 // names.

@@ -241,7 +241,7 @@ func (d *derivation) samePattern(pattern *regexp.Regexp) *world {
 			all = append(all, additional)
 		}
 	}
-	return d.world(all, d.restScope(d.w), d.w.closed)
+	return d.inherit(d.world(all, d.restScope(d.w), d.w.closed), d.w, nothingOf)
 }
 
 func hasPattern(s *v5.Schema, pattern string) bool {
@@ -332,7 +332,7 @@ func (d *derivation) propertyNames() {
 		return
 	}
 	for _, name := range names {
-		if valid, ok := validates(r, name); !ok || !valid {
+		if valid, ok := d.validates(r, name); !ok || !valid {
 			d.refute("property-names", "propertyNames",
 				fmt.Sprintf("the new schema refuses the property name %q, and a document may use it", name), "admit the name")
 		}

@@ -49,7 +49,7 @@ func (c *check) containsValues(w *world, values []any, r *v5.Schema, at place) [
 	if len(values) == 0 {
 		return nil
 	}
-	if c.readerDynamic {
+	if c.readerDynamic && (r != c.reader || at.depth > 0) {
 		return c.finding(w, r, at, Undecided, ruleDynamic, "", whyDynamic, cureDynamic)
 	}
 	var refused []string
@@ -57,7 +57,7 @@ func (c *check) containsValues(w *world, values []any, r *v5.Schema, at place) [
 		if !c.charge(v, r) {
 			return c.tooComplex(w, r, at)
 		}
-		valid, ok := validates(r, v)
+		valid, ok := c.validates(r, v)
 		if !ok {
 			return c.finding(w, r, at, Undecided, "value-not-validated", "", "the validator cannot take the value "+sample(v), "remove the value")
 		}
@@ -199,9 +199,11 @@ func assertedFormat(s *v5.Schema) bool {
 }
 
 // assertedContent reports whether a schema's contentEncoding or contentMediaType
-// is checked.
+// is checked: the library knows few of them.
 func assertedContent(s *v5.Schema) bool {
-	return (s.ContentEncoding != "" || s.ContentMediaType != "") && !modern(s)
+	_, decoded := v5.Decoders[s.ContentEncoding]
+	_, typed := v5.MediaTypes[s.ContentMediaType]
+	return (decoded || typed) && !modern(s)
 }
 
 // modern says that a schema is of a draft after draft-07.

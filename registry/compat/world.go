@@ -75,6 +75,9 @@ type world struct {
 	// would count (branches that were not taken too), so that the world is not made
 	// too small.
 	scope []*v5.Schema
+	// inert are those of all that hold without being applied, as what has to match a
+	// schema that is excluded: the gate does not count them.
+	inert []*v5.Schema
 	// present are properties that are known to be there beyond what all require.
 	present []string
 	// done are the alternatives that were looked into.
@@ -120,7 +123,9 @@ func (c *check) add(w *world, schemas ...*v5.Schema) {
 		for i := 0; i < len(w.all); i++ { //nolint:intrange // w.all grows meanwhile
 			for _, dep := range dependentSchemas(w.all[i]) {
 				if required[dep.name] && !slices.Contains(w.all, dep.schema) {
+					known := len(w.all)
 					c.follow(w, dep.schema)
+					w.disregard(known)
 					grown = true
 				}
 			}
@@ -149,6 +154,37 @@ func (c *check) follow(w *world, s *v5.Schema) {
 	for _, sub := range s.AllOf {
 		c.follow(w, sub)
 	}
+}
+
+// disregard makes schemas inert that were added since there were known ones,
+// where some are: which of them brought it about is not known.
+func (w *world) disregard(known int) {
+	if len(w.inert) > 0 {
+		w.inert = append(slices.Clip(w.inert), w.all[known:]...)
+	}
+}
+
+// inherit makes those of w's schemas inert that no schema applies which is not
+// inert in the world above; subs are what a schema applies.
+func (c *check) inherit(w, above *world, subs func(*v5.Schema) []*v5.Schema) *world {
+	if len(above.inert) == 0 {
+		return w
+	}
+	applied := &world{kinds: anything}
+	for _, s := range above.all {
+		if slices.Contains(above.inert, s) {
+			continue
+		}
+		for _, sub := range subs(s) {
+			c.follow(applied, sub)
+		}
+	}
+	for _, s := range w.all {
+		if !slices.Contains(applied.all, s) {
+			w.inert = append(w.inert, s)
+		}
+	}
+	return w
 }
 
 func (w *world) clone() *world {
