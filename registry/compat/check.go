@@ -49,6 +49,7 @@ type check struct {
 	sameness map[[2]*v5.Schema]bool
 	inPlace  map[*v5.Schema][]*v5.Schema
 	weights  map[weighed]int
+	traits   map[*v5.Schema]*traits
 }
 
 type question struct {
@@ -89,6 +90,7 @@ func newCheck(reader, writer *v5.Schema, policy Policy) *check {
 		sameness:      map[[2]*v5.Schema]bool{},
 		inPlace:       map[*v5.Schema][]*v5.Schema{},
 		weights:       map[weighed]int{},
+		traits:        map[*v5.Schema]*traits{},
 	}
 }
 

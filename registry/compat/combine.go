@@ -30,7 +30,7 @@ func (d *derivation) anyOf() {
 	if len(d.r.AnyOf) == 0 {
 		return
 	}
-	for _, branch := range d.r.AnyOf {
+	for _, branch := range d.likely(d.r.AnyOf) {
 		if d.can(d.w, branch, d.at) {
 			return
 		}
@@ -45,6 +45,19 @@ func (d *derivation) anyOf() {
 	d.closest(d.r.AnyOf)
 }
 
+// likely are the branches without those that are plainly about other objects. All
+// are if none is left, because then there may be no value to be admitted.
+func (d *derivation) likely(branches []*v5.Schema) []*v5.Schema {
+	if d.w.kinds != object {
+		return branches
+	}
+	near := slices.DeleteFunc(slices.Clone(branches), func(s *v5.Schema) bool { return d.apart(d.w.all, s) })
+	if len(near) == 0 {
+		return branches
+	}
+	return near
+}
+
 // closest adds what stands in the way of the branch that is nearest to admitting
 // everything, as a hint.
 func (d *derivation) closest(branches []*v5.Schema) {
@@ -52,7 +65,7 @@ func (d *derivation) closest(branches []*v5.Schema) {
 		return
 	}
 	var best []Finding
-	for _, branch := range branches {
+	for _, branch := range d.likely(branches) {
 		findings, _ := d.contains(d.w, branch, d.at)
 		otherType := slices.ContainsFunc(findings, func(f Finding) bool {
 			return f.Instance == d.at.instance && (f.Rule == ruleTypeRemoved || f.Rule == ruleValueRefused)
@@ -82,14 +95,14 @@ func (d *derivation) oneOf() {
 		return
 	}
 	overlap := -1
-	for i, branch := range branches {
+	for _, branch := range d.likely(branches) {
 		if !d.can(d.w, branch, d.at) {
 			continue
 		}
 		overlap = slices.IndexFunc(branches, func(other *v5.Schema) bool { return other != branch && !d.excludes(other) })
 		// The same schema twice is never matched once.
-		if slices.Contains(branches[i+1:], branch) {
-			overlap = i
+		if first := slices.Index(branches, branch); slices.Contains(branches[first+1:], branch) {
+			overlap = first
 		}
 		if overlap < 0 {
 			return
@@ -152,6 +165,9 @@ func (c *check) disjointWithin(w *world, s *v5.Schema, at place, seen map[*v5.Sc
 
 	if s.Always != nil {
 		return !*s.Always, low
+	}
+	if w.kinds == object && c.apart(w.all, s) {
+		return true, low
 	}
 	for _, no := range w.none {
 		if ok, l := c.admits(c.openWorld(s), no, at); ok {

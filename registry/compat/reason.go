@@ -12,6 +12,9 @@ import (
 // reasons are the ways in which a schema can fail for a branch's kind of value.
 // They are all of them, but for those that are known to be impossible.
 func (s *solver) reasons(b *branch, r *v5.Schema) []step {
+	if b.kind == object && s.apart(b.all, r) {
+		return []step{{}} // it fails whatever else the value is
+	}
 	var steps []step
 	if !s.elsewhere(b.goal, r) {
 		steps = append(steps, s.valueReasons(b, r)...)

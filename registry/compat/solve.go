@@ -348,6 +348,7 @@ func (s *solver) plainlyNot(b *branch, schema *v5.Schema) bool {
 	}
 	s.spent += len(b.denied)
 	return len(schema.Types) > 0 && kindOf(schema.Types)&b.kind == 0 ||
+		b.kind == object && s.apart(b.all, schema) ||
 		slices.ContainsFunc(b.denied, func(no *v5.Schema) bool { return no == schema || s.same(no, schema) })
 }
 
