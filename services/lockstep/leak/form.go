@@ -2,10 +2,12 @@ package leak
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 )
 
@@ -18,6 +20,9 @@ const (
 	JSON    Form = "json"    // with JSON's escapes, in the ways that encoders use them
 	Percent Form = "percent" // percent-encoded, as paths, queries and strict encoders do
 	Base64  Form = "base64"  // at each of the three alignments, in both alphabets
+	Escaped Form = "escaped" // each character as a \u escape
+	Hex     Form = "hex"     // its bytes in hexadecimal
+	Case    Form = "case"    // in lower case, in upper case, and with the case of each letter reversed
 )
 
 // written is a value in one form.
@@ -43,6 +48,9 @@ func forms(value string) []written {
 	add(JSON, jsonForms(value)...)
 	add(Percent, percentForms(value)...)
 	add(Base64, base64Forms(value)...)
+	add(Escaped, escaped(value, `\u%04x`), escaped(value, `\u%04X`))
+	add(Hex, hex.EncodeToString([]byte(value)), strings.ToUpper(hex.EncodeToString([]byte(value))))
+	add(Case, strings.ToLower(value), strings.ToUpper(value), strings.Map(swapCase, value))
 	return all
 }
 
@@ -75,6 +83,22 @@ func ascii(text, format string) string {
 		}
 	}
 	return b.String()
+}
+
+// escaped writes every character as UTF-16 escapes.
+func escaped(text, format string) string {
+	var b strings.Builder
+	for _, unit := range utf16.Encode([]rune(text)) {
+		fmt.Fprintf(&b, format, unit)
+	}
+	return b.String()
+}
+
+func swapCase(r rune) rune {
+	if lower := unicode.ToLower(r); lower != r {
+		return lower
+	}
+	return unicode.ToUpper(r)
 }
 
 // percentForms are value as a query has it, with spaces in both ways; as a

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf16"
 
 	"pgregory.net/rapid"
 )
@@ -43,8 +44,17 @@ func encodings(value string) map[string]string {
 	all := map[string]string{
 		"plain": "before " + value + " after", "json": marshal(false), "json with html": marshal(true),
 		"query": "?q=" + url.QueryEscape(value) + "&r=", "path": "/p/" + url.PathEscape(value) + "/q",
-		"url":            (&url.URL{Scheme: "https", Host: "h", Path: "/" + value}).String(),
+		"url": (&url.URL{Scheme: "https", Host: "h", Path: "/" + value}).String(),
+		"hex": fmt.Sprintf("0x%x", value), "HEX": fmt.Sprintf("%X", value),
+		"lower": strings.ToLower(value), "upper": strings.ToUpper(value),
 		"json in base64": base64.StdEncoding.EncodeToString([]byte(value)),
+	}
+	for _, format := range []string{`\u%04x`, `\u%04X`} {
+		var b strings.Builder
+		for _, unit := range utf16.Encode([]rune(value)) {
+			fmt.Fprintf(&b, format, unit)
+		}
+		all["escaped "+format] = `"` + b.String() + `"`
 	}
 	for before := range 4 {
 		for after := range 3 {
@@ -75,6 +85,16 @@ func TestEveryForm(t *testing.T) {
 		}
 	}
 	ascii := `{"k":"\u017baneta O'Shaughnessy <z@x.invalid> & \"Sons\" \/ \u7f6e"}`
+	reversed := false
+	compile(t, "Anna Kowalska").Find([]byte("aNNA kOWALSKA"), func(m Match) {
+		if m.Form != Case {
+			t.Errorf("reversed case: %+v", m)
+		}
+		reversed = true
+	})
+	if !reversed {
+		t.Error("reversed case is not found")
+	}
 	var report Report
 	compile(t, secret).Bytes([]byte(ascii), "message 7", &report)
 	if examples := report.Examples(); report.Found() != 1 || examples[0].Form != JSON || examples[0].Place != "message 7" {
@@ -85,7 +105,7 @@ func TestEveryForm(t *testing.T) {
 // A search that reports what is not there would be switched off by its users.
 func TestNothingFound(t *testing.T) {
 	s := compile(t, secret, "Anna Kowalska", "+48512345678")
-	for _, text := range []string{"", "Anna", "Anna Kowalsk", "nna Kowalska", "anna kowalska", "+4851234567", strings.Repeat("x", 3<<20)} {
+	for _, text := range []string{"", "Anna", "Anna Kowalsk", "nna Kowalska", "anna kowalsk", "+4851234567", strings.Repeat("x", 3<<20)} {
 		s.Find([]byte(text), func(m Match) { t.Errorf("found %v in %q", m, text) })
 	}
 	compile(t).Find([]byte("anything at all"), func(m Match) { t.Errorf("no values, found %v", m) })
