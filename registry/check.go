@@ -95,8 +95,8 @@ func (r *Registry) CheckNext(subject string, s Schema) ([]Comparison, error) {
 }
 
 func (r *Registry) candidate(subject string, s Schema, config Config) (Schema, *jsonschema.Bundle, error) {
-	if s.Type != JSON {
-		return s, nil, &Error{Code: CodeInvalidSchema, Message: fmt.Sprintf("schema type %q is not supported", s.Type), Cure: `send "schemaType":"JSON"`}
+	if _, err := TypeOf(s.Type); err != nil {
+		return s, nil, err
 	}
 	s, err := r.complete(s, config)
 	if err != nil {
@@ -135,11 +135,17 @@ func (r *Registry) compare(subject string, s Schema, bundle *jsonschema.Bundle, 
 			return nil, err
 		}
 		if config.Level.backward() {
-			verdict := r.verdict(bundle, other, pair{reader: guid, writer: old.GUID, policy: policy})
+			verdict, err := r.verdict(bundle, other, pair{reader: guid, writer: old.GUID, policy: policy})
+			if err != nil {
+				return nil, err
+			}
 			comparisons = append(comparisons, Comparison{Version: old.Version, Verdict: verdict})
 		}
 		if config.Level.forward() {
-			verdict := r.verdict(other, bundle, pair{reader: old.GUID, writer: guid, policy: policy})
+			verdict, err := r.verdict(other, bundle, pair{reader: old.GUID, writer: guid, policy: policy})
+			if err != nil {
+				return nil, err
+			}
 			comparisons = append(comparisons, Comparison{Version: old.Version, Forward: true, Verdict: verdict})
 		}
 	}
@@ -147,13 +153,40 @@ func (r *Registry) compare(subject string, s Schema, bundle *jsonschema.Bundle, 
 }
 
 // verdict asks package compat, once for the same question.
-func (r *Registry) verdict(reader, writer *jsonschema.Bundle, p pair) compat.Verdict {
+func (r *Registry) verdict(reader, writer *jsonschema.Bundle, p pair) (compat.Verdict, error) {
 	if v, ok := r.verdicts.get(p); ok {
-		return v
+		return v, nil
 	}
-	v := compat.Check(reader, writer, p.policy)
-	r.verdicts.put(p, v)
-	return v
+	if p.reader == p.writer {
+		return compat.Verdict{Result: compat.Compatible}, nil
+	}
+	to, err := r.link(p.reader, reader)
+	if err != nil {
+		return compat.Verdict{}, err
+	}
+	from, err := r.link(p.writer, writer)
+	if err != nil {
+		return compat.Verdict{}, err
+	}
+	var v compat.Verdict
+	done := false
+	if size := to.Bytes() + from.Bytes(); size < largeText && !r.effort.spend(size, func() { v, done = compat.CheckQuickly(to, from, p.policy) }) {
+		return tooBusy(), nil
+	}
+	if !done && !r.effort.spend(largeText, func() { v = compat.CheckLinked(to, from, p.policy) }) {
+		return tooBusy(), nil
+	}
+	r.verdicts.put(p, v, sizeOfVerdict(v))
+	return v, nil
+}
+
+// sizeOfVerdict is about the memory that a verdict takes, in bytes.
+func sizeOfVerdict(v compat.Verdict) int {
+	size := 200 + len(v.Witness)
+	for _, f := range v.Findings {
+		size += 200 + len(f.ReaderPointer) + len(f.WriterPointer) + len(f.Instance) + len(f.Why) + len(f.Cure) + len(f.Witness)
+	}
+	return size
 }
 
 // compatible is nil when s may follow the subject's versions.

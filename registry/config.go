@@ -291,3 +291,8 @@ func readOnlySubject(subject string) *Error {
 	}
 	return &Error{Code: CodeNotPermitted, Message: what + " is in read-only mode", Cure: "set its mode to READWRITE first"}
 }
+
+// Policy is the policy under which a subject's versions are compared.
+func (r *Registry) Policy(subject string) compat.Policy {
+	return r.policyFor(subject, r.Effective(subject))
+}

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // DeleteVersion deletes one version of a subject: softly, so that it is still
@@ -37,7 +38,8 @@ func (r *Registry) DeleteVersion(ctx context.Context, subject string, number int
 func (r *Registry) DeleteSubject(ctx context.Context, subject string, permanent bool, author string) ([]int, error) {
 	var numbers []int
 	err := r.commit(ctx, func() (*record, error) {
-		all, live := r.AllVersions(subject), r.Versions(subject)
+		all := r.AllVersions(subject)
+		live := slices.DeleteFunc(slices.Clone(all), func(v Version) bool { return v.Deleted }) // drafts too
 		switch {
 		case len(all) == 0:
 			return nil, subjectNotFound(subject)

@@ -35,6 +35,9 @@ const (
 	CodeTooLarge              Code = 42209
 	CodeInvalidRuleSet        Code = 42210
 	CodeContextNotEmpty       Code = 42211
+	CodeInvalidState          Code = 42221 // from here on the native API's own
+	CodeInvalidAbout          Code = 42222
+	CodeStateTransition       Code = 40911
 	CodeStore                 Code = 50001
 	CodeTimeout               Code = 50002
 	CodeForward               Code = 50003 // a replica could not reach the primary

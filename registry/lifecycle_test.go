@@ -72,7 +72,7 @@ func TestAnyHistory(t *testing.T) {
 			subject := rapid.SampledFrom(subjects).Draw(rt, "subject")
 			number := rapid.IntRange(1, 30).Draw(rt, "number")
 			var err error
-			switch rapid.IntRange(0, 9).Draw(rt, "operation") {
+			switch rapid.IntRange(0, 12).Draw(rt, "operation") {
 			case 0, 1, 2:
 				s := registry.Schema{Type: registry.JSON, Text: fmt.Sprintf(`{"enum":[%d]}`, rapid.IntRange(0, 40).Draw(rt, "schema"))}
 				if rapid.Bool().Draw(rt, "refers") {
@@ -107,6 +107,14 @@ func TestAnyHistory(t *testing.T) {
 				})
 			case 8:
 				err = r.SetMode(t.Context(), subject, rapid.SampledFrom([]registry.Mode{registry.ReadOnly, registry.Import, registry.ReadWrite}).Draw(rt, "mode"), true, "")
+			case 9:
+				var v registry.Version
+				v, err = r.RegisterDraft(t.Context(), subject, registry.Schema{Type: registry.JSON, Text: fmt.Sprintf(`{"enum":[%d]}`, rapid.IntRange(0, 40).Draw(rt, "draft"))})
+				if err == nil {
+					given(rt, ids, numbers, v)
+				}
+			case 10, 11:
+				_, err = r.SetState(t.Context(), subject, number, rapid.SampledFrom(registry.States).Draw(rt, "state"), "", "")
 			default:
 				if rapid.Bool().Draw(rt, "mode") {
 					_, err = r.DeleteMode(t.Context(), subject, "")

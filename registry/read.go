@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// Versions are the versions of a subject that are not deleted, oldest first;
-// nil if there are none. The caller must not change them.
+// Versions are the versions of a subject that are neither deleted nor drafts,
+// oldest first, retired ones among them; nil if there are none. The caller must not
+// change them. [Registry.Admitting] are those that events may be written under.
 func (r *Registry) Versions(subject string) []Version {
 	r.view.mu.RLock()
 	defer r.view.mu.RUnlock()
@@ -16,8 +17,8 @@ func (r *Registry) Versions(subject string) []Version {
 	return nil
 }
 
-// AllVersions are the versions of a subject, softly deleted ones included,
-// oldest first. The caller must not change them.
+// AllVersions are the versions of a subject, drafts and softly deleted ones
+// included, oldest first. The caller must not change them.
 func (r *Registry) AllVersions(subject string) []Version {
 	r.view.mu.RLock()
 	defer r.view.mu.RUnlock()
@@ -28,30 +29,36 @@ func (r *Registry) AllVersions(subject string) []Version {
 }
 
 // Version is one version of a subject. A softly deleted one is found too, and
-// says so: events that were written under it can still be judged.
+// says so, and so is a draft: events that were written under it can still be judged.
 func (r *Registry) Version(subject string, number int) (Version, bool) {
 	r.view.mu.RLock()
 	defer r.view.mu.RUnlock()
 	return r.view.get(place{subject, number})
 }
 
-// Latest is the newest version of a subject that is not deleted.
+// Latest is the newest version of a subject that is neither deleted nor a draft nor
+// retired; if all are retired, the newest of those.
 func (r *Registry) Latest(subject string) (Version, bool) {
 	versions := r.Versions(subject)
 	if len(versions) == 0 {
 		return Version{}, false
 	}
+	for _, v := range slices.Backward(versions) {
+		if v.State != Retired {
+			return v, true
+		}
+	}
 	return versions[len(versions)-1], true
 }
 
-// Subjects are the names of all subjects with a version that is not deleted,
-// sorted.
+// Subjects are the names of all subjects with a version that is neither deleted
+// nor a draft, sorted.
 func (r *Registry) Subjects() []string {
 	return r.subjectsWith(func(s *subject) bool { return len(s.live) > 0 })
 }
 
-// AllSubjects are the names of all subjects with a version, softly deleted ones
-// included, sorted.
+// AllSubjects are the names of all subjects with a version, drafts and softly
+// deleted ones included, sorted.
 func (r *Registry) AllSubjects() []string {
 	return r.subjectsWith(func(s *subject) bool { return len(s.versions) > 0 })
 }

@@ -1,8 +1,13 @@
 package registry
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"time"
 )
 
@@ -17,7 +22,12 @@ const (
 	kindConfig  = "config"  // a configuration was set, or removed
 	kindMode    = "mode"    // a mode was set, or removed
 	kindDelete  = "delete"  // versions were deleted, softly or for good
+	kindState   = "state"   // a version went on in its life
+	kindAbout   = "about"   // owner and description of a subject were set, or removed
 )
+
+// kinds are all of them.
+var kinds = []string{kindVersion, kindConfig, kindMode, kindDelete, kindState, kindAbout}
 
 // record is one change of the registry, as the log keeps it. Which fields are
 // set depends on the kind.
@@ -44,6 +54,10 @@ type record struct {
 	Versions  []int `json:"versions,omitempty"` // those that were deleted
 	Permanent bool  `json:"permanent,omitempty"`
 	Whole     bool  `json:"whole,omitempty"` // the subject with its configuration and mode
+
+	State  State  `json:"state,omitempty"`  // that a version came into; of a new one Draft, or absent for Active
+	Reason string `json:"reason,omitempty"` // why
+	About  *About `json:"about,omitempty"`  // absent: removed
 }
 
 func (c *record) encode() ([]byte, error) {
@@ -51,24 +65,41 @@ func (c *record) encode() ([]byte, error) {
 	return json.Marshal(c)
 }
 
+// decode reads a record. One that says more than is known here is refused: what it
+// says may be what decides.
 func decode(data []byte) (*record, error) {
 	c := &record{}
-	if err := json.Unmarshal(data, c); err != nil {
-		return nil, fmt.Errorf("it is no JSON: %w", err)
-	}
-	if c.Format == format {
-		switch c.Kind {
-		case kindVersion, kindConfig, kindMode, kindDelete:
-			return c, nil
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(c)
+	if err != nil {
+		var head struct {
+			Format int    `json:"format"`
+			Kind   string `json:"kind"`
 		}
+		if err := json.Unmarshal(data, &head); err != nil {
+			return nil, fmt.Errorf("it is no JSON: %w", err)
+		}
+		c.Format, c.Kind = head.Format, head.Kind
 	}
-	return nil, fmt.Errorf("it is of kind %q in format %d, which this version of Lockstep does not know: update it", c.Kind, c.Format)
+	switch {
+	case c.Format != format || !slices.Contains(kinds, c.Kind):
+		return nil, fmt.Errorf("it is of kind %q in format %d, which this version of Lockstep does not know: update it", c.Kind, c.Format)
+	case err != nil:
+		return nil, fmt.Errorf("it says something that this version of Lockstep does not know, so update it: %w", err)
+	case c.State != "" && !slices.Contains(States, c.State):
+		return nil, fmt.Errorf("it holds the state %q, which this version of Lockstep does not know: update it", c.State)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows after it")
+	}
+	return c, nil
 }
 
 // asVersion is the version that a record of that kind makes.
 func (c *record) asVersion() Version {
 	return Version{
 		Subject: c.Subject, Version: c.Version, ID: c.ID, GUID: c.GUID, Type: c.Type, Schema: c.Schema,
-		References: c.References, Metadata: c.Metadata, Rules: c.Rules, At: c.At, Author: c.Author,
+		References: c.References, Metadata: c.Metadata, Rules: c.Rules, At: c.At, Author: c.Author, State: cmp.Or(c.State, Active),
 	}
 }

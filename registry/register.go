@@ -34,8 +34,8 @@ func (r *Registry) Register(ctx context.Context, subject string, s Schema) (Vers
 
 // propose is the version that s is, or that it would become with the record.
 func (r *Registry) propose(subject string, s Schema) (Version, *record, error) {
-	if s.Type != JSON {
-		return Version{}, nil, &Error{Code: CodeInvalidSchema, Message: fmt.Sprintf("schema type %q is not supported", s.Type), Cure: `send "schemaType":"JSON"`}
+	if _, err := TypeOf(s.Type); err != nil {
+		return Version{}, nil, err
 	}
 	config := r.Effective(subject)
 	s, err := r.complete(s, config)
@@ -160,11 +160,14 @@ func (r *Registry) complete(s Schema, config Config) (Schema, error) {
 		}
 	}
 	if s.Normalize || config.Normalize != nil && *config.Normalize {
-		document, err := jsonschema.Parse([]byte(s.Text))
+		of, err := TypeOf(s.Type)
 		if err != nil {
+			return s, err
+		}
+		if s.Text, err = of.Normalize(s.Text); err != nil {
 			return s, invalidSchema(err)
 		}
-		s.Text, s.Normalize = normalize(string(document.Text())), true
+		s.Normalize = true
 	}
 	return s, nil
 }
@@ -220,7 +223,7 @@ func (r *Registry) known(v Version) (*jsonschema.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.bundles.put(v.GUID, b)
+	r.bundles.put(v.GUID, b, b.Document.Size())
 	return b, nil
 }
 
@@ -235,21 +238,42 @@ func (r *Registry) bundle(s Schema) (*jsonschema.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.Compile(); err != nil {
+	if _, err := r.link(guid, b); err != nil {
+		return nil, err
+	}
+	r.bundles.put(guid, b, b.Document.Size())
+	return b, nil
+}
+
+// link compiles a bundle, whose schema has the identity.
+func (r *Registry) link(guid string, b *jsonschema.Bundle) (*jsonschema.Linked, error) {
+	if l, ok := r.linked.get(guid); ok {
+		return l, nil
+	}
+	var l *jsonschema.Linked
+	var err error
+	size := len(b.Document.Text())
+	for _, reference := range b.References {
+		size += len(reference.Document.Text())
+	}
+	if !r.effort.spend(size, func() { l, err = b.Link() }) {
+		return nil, busy()
+	}
+	if err != nil {
 		return nil, invalidSchema(err)
 	}
-	r.bundles.put(guid, b)
-	return b, nil
+	r.linked.put(guid, l, l.Size())
+	return l, nil
 }
 
 // gather parses a schema and ties it to what it refers to. What is registered
 // refers only to what was there before it, so this ends.
 func (r *Registry) gather(s Schema) (*jsonschema.Bundle, error) {
-	document, err := jsonschema.Parse([]byte(s.Text))
+	of, err := TypeOf(s.Type)
 	if err != nil {
-		return nil, invalidSchema(err)
+		return nil, err
 	}
-	b := &jsonschema.Bundle{Document: document, References: make(map[string]*jsonschema.Bundle, len(s.References))}
+	references := make(map[string]*jsonschema.Bundle, len(s.References))
 	for _, ref := range s.References {
 		v, ok := r.Version(ref.Subject, ref.Version)
 		if !ok {
@@ -258,9 +282,16 @@ func (r *Registry) gather(s Schema) (*jsonschema.Bundle, error) {
 				Cause: r.missing(ref.Subject, ref.Version), Cure: "register what is referred to first",
 			}
 		}
-		if b.References[ref.Name], err = r.known(v); err != nil {
+		if references[ref.Name], err = r.known(v); err != nil {
 			return nil, err
 		}
+	}
+	var b *jsonschema.Bundle
+	if !r.effort.spend(len(s.Text), func() { b, err = of.Gather(s.Text, references) }) {
+		return nil, busy()
+	}
+	if err != nil {
+		return nil, invalidSchema(err)
 	}
 	return b, nil
 }

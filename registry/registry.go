@@ -33,9 +33,11 @@ const (
 	maxAttempts  = 200
 	writeTimeout = 20 * time.Second
 
-	// cachedBundles and cachedVerdicts are how many are kept at least.
-	cachedBundles  = 2048
-	cachedVerdicts = 4096
+	// How many bytes of each are kept at least, of what was used lately; at most it is
+	// twice as many.
+	cachedBundles  = 16 << 20
+	cachedLinked   = 32 << 20
+	cachedVerdicts = 4 << 20
 )
 
 // Reference makes another subject's version known to a schema under a name,
@@ -62,7 +64,8 @@ type Schema struct {
 	ID, Version int
 }
 
-// Version is one version of a subject. It never changes, but for being deleted.
+// Version is one version of a subject. It never changes, but for its state and for
+// being deleted.
 type Version struct {
 	Subject    string
 	Version    int    // from 1, without gaps but for imports
@@ -74,8 +77,13 @@ type Version struct {
 	Metadata   *Metadata
 	Rules      *RuleSet
 	Deleted    bool // softly: it is still known by its id
-	At         time.Time
-	Author     string
+	// State is where it is in its life, StateAt since when, if that is not since At,
+	// and StateReason why, if that was said.
+	State       State
+	StateAt     time.Time
+	StateReason string
+	At          time.Time
+	Author      string
 }
 
 // Option changes how a Registry works.
@@ -100,7 +108,9 @@ type Registry struct {
 	view   *view
 
 	bundles  *cache[string, *jsonschema.Bundle] // by the schema's identity
+	linked   *cache[string, *jsonschema.Linked]
 	verdicts *cache[pair, compat.Verdict]
+	effort   *effort
 
 	write  sync.Mutex // one write of this instance at a time
 	cancel context.CancelFunc
@@ -112,7 +122,8 @@ type Registry struct {
 func Open(ctx context.Context, log *store.Log, options ...Option) (*Registry, error) {
 	r := &Registry{
 		log: log, logger: zerolog.Nop(), policy: func(string) compat.Policy { return compat.Gated }, view: newView(),
-		bundles: newCache[string, *jsonschema.Bundle](cachedBundles), verdicts: newCache[pair, compat.Verdict](cachedVerdicts),
+		bundles: newCache[string, *jsonschema.Bundle](cachedBundles), linked: newCache[string, *jsonschema.Linked](cachedLinked),
+		verdicts: newCache[pair, compat.Verdict](cachedVerdicts), effort: newEffort(),
 	}
 	for _, o := range options {
 		o(r)
@@ -193,6 +204,10 @@ func (r *Registry) commit(ctx context.Context, propose func() (*record, error)) 
 		after, err := r.log.Append(ctx, at, store.Subject(c.Kind, c.Subject), data)
 		switch {
 		case err == nil:
+			// It is the next one, as nothing was stored in between.
+			if err := r.view.apply(store.Entry{Position: after, Data: data}); err != nil {
+				return err
+			}
 			return r.settle(ctx, after.Revision)
 		case store.Conflict.Is(err):
 			// Somebody was first: see what it was, and decide anew.

@@ -29,12 +29,17 @@ func redactRecord(c *record) ([]byte, error) {
 	out := &record{Kind: c.Kind, Subject: c.Subject, At: c.At}
 	switch c.Kind {
 	case kindVersion:
-		text, err := redactText(c.Schema)
+		of, err := TypeOf(c.Type)
+		if err != nil {
+			return nil, err
+		}
+		text, err := of.Redact(c.Schema)
 		if err != nil {
 			return nil, err
 		}
 		out.Version, out.ID, out.GUID, out.Type, out.Schema = c.Version, c.ID, c.GUID, c.Type, text
 		out.References, out.Imported, out.Metadata = c.References, c.Imported, tagsOf(c.Metadata)
+		out.State = c.State
 	case kindConfig:
 		if from := c.Config; from != nil {
 			out.Config = &Config{
@@ -46,6 +51,10 @@ func redactRecord(c *record) ([]byte, error) {
 		out.Mode = c.Mode
 	case kindDelete:
 		out.Versions, out.Permanent, out.Whole = c.Versions, c.Permanent, c.Whole
+	case kindState:
+		out.Version, out.State = c.Version, c.State // the reason is somebody's words
+	case kindAbout:
+		// Whose a subject is stays at home.
 	default:
 		return nil, fmt.Errorf("nothing says what of a record of kind %q may cross", c.Kind)
 	}

@@ -32,7 +32,10 @@ type view struct {
 	nextID   int
 	configs  map[string]Config // "" is that of all
 	modes    map[string]Mode   // "" is that of all
+	abouts   map[string]About
 	recent   [remembered][sha256.Size]byte
+	changes  []change          // by revision, from 1
+	authors  map[string]string // each name once
 
 	changed chan struct{} // closed at the next change
 	paused  error         // why nothing can be read for now
@@ -43,7 +46,7 @@ type view struct {
 // never changed in place: readers hold parts of them.
 type subject struct {
 	versions []Version // those there are, softly deleted ones included, by number
-	live     []Version // those that are not deleted
+	live     []Version // those that are neither deleted nor drafts
 	last     int       // the highest number that was ever given
 	gone     map[int]bool
 }
@@ -59,18 +62,23 @@ func newView() *view {
 	return &view{
 		subjects: map[string]*subject{}, live: map[subjectSchema]int{}, ids: map[string]int{}, guids: map[int]string{},
 		byID: map[int][]place{}, users: map[place][]place{}, nextID: 1, configs: map[string]Config{}, modes: map[string]Mode{},
+		abouts: map[string]About{}, authors: map[string]string{},
 		changed: make(chan struct{}),
 	}
 }
 
-// apply takes in the next record of the log.
+// apply takes in the next record of the log: from its reader, or, sooner, from the
+// writer whose record it is. What comes again has to be the same.
 func (w *view) apply(e store.Entry) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known, err := w.again(e); known || err != nil {
+		return err
+	}
 	c, err := decode(e.Data)
 	if err != nil {
 		return fmt.Errorf("record %d of the registry's log cannot be read: %w", e.Position.Revision, err)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	switch c.Kind {
 	case kindVersion:
 		err = w.addVersion(c)
@@ -88,15 +96,33 @@ func (w *view) apply(e store.Entry) error {
 		}
 	case kindDelete:
 		err = w.deleteVersions(c)
+	case kindState:
+		err = w.setState(c)
+	case kindAbout:
+		err = w.setAbout(c)
 	}
 	if err != nil {
 		return fmt.Errorf("record %d of the registry's log %w", e.Position.Revision, err)
 	}
 	w.recent[e.Position.Revision%remembered] = sha256.Sum256(e.Data)
+	w.keep(c)
 	w.at = e.Position
 	w.revision.Store(e.Position.Revision)
 	w.wake()
 	return nil
+}
+
+// again reports whether a record has been taken in already.
+func (w *view) again(e store.Entry) (bool, error) {
+	revision := e.Position.Revision
+	switch {
+	case revision > w.at.Revision:
+		return false, nil
+	case revision == w.at.Revision && e.Position != w.at,
+		w.at.Revision-revision < remembered && w.recent[revision%remembered] != sha256.Sum256(e.Data):
+		return true, fmt.Errorf("record %d of the registry's log is not the one that was stored", revision)
+	}
+	return true, nil
 }
 
 func (w *view) addVersion(c *record) error {
@@ -123,13 +149,19 @@ func (w *view) addVersion(c *record) error {
 	w.subjects[v.Subject] = s
 	here := place{v.Subject, v.Version}
 	s.last = max(s.last, v.Version)
-	if len(s.live) == len(s.versions) {
+	switch {
+	case v.State == Draft:
+		s.live = slices.Clip(s.live) // what is added to it next must not meet the draft
 		s.versions = insert(s.versions, v)
-		s.live = s.versions // one list, as long as nothing is deleted
-	} else {
+	case len(s.live) == len(s.versions):
+		s.versions = insert(s.versions, v)
+		s.live = s.versions // one list, as long as nothing is deleted and there are no drafts
+	default:
 		s.versions, s.live = insert(s.versions, v), insert(s.live, v)
 	}
-	w.live[subjectSchema{v.Subject, v.GUID}] = v.Version
+	if v.State != Draft {
+		w.live[subjectSchema{v.Subject, v.GUID}] = v.Version
+	}
 	w.ids[v.GUID], w.guids[v.ID] = v.ID, v.GUID
 	w.byID[v.ID] = append(w.byID[v.ID], here)
 	for _, ref := range v.References {
@@ -172,14 +204,10 @@ func (w *view) deleteVersions(c *record) error {
 		}
 	}
 	if s != nil {
-		s.live = nil
-		for _, v := range s.versions {
-			if !v.Deleted {
-				s.live = append(s.live, v)
-			}
-		}
+		s.refresh()
 	}
 	if c.Whole {
+		delete(w.abouts, c.Subject)
 		delete(w.configs, c.Subject)
 		delete(w.modes, c.Subject)
 	}

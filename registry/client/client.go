@@ -30,6 +30,7 @@ const (
 type Error struct {
 	Status  int    // of HTTP; 0 when there was no answer
 	Code    int    // the registry's own, such as 40401
+	Name    string // the same of Lockstep's own API, such as subject_not_found
 	Message string // the registry's
 	Op      string // what was asked: "POST http://…"
 	Cause   error  // why there was no answer
@@ -42,6 +43,8 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("registry: %s: %v", e.Op, e.Cause)
 	case e.Code != 0:
 		return fmt.Sprintf("registry: %s (%d)", e.Message, e.Code)
+	case e.Name != "":
+		return fmt.Sprintf("registry: %s (%s)", e.Message, e.Name)
 	default:
 		return fmt.Sprintf("registry: %s: HTTP status %d: %s", e.Op, e.Status, e.Message)
 	}
@@ -53,6 +56,15 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Temporary reports whether the same request may succeed later.
 func (e *Error) Temporary() bool {
 	return e.Cause != nil || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
+}
+
+// NameOf is the code of Lockstep's own API in err, or empty.
+func NameOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Name
+	}
+	return ""
 }
 
 // CodeOf is the registry's code in err, or 0.
@@ -248,15 +260,24 @@ func (c *Client) once(ctx context.Context, method, path string, payload []byte, 
 	if err != nil {
 		return &Error{Op: op, Cause: err}
 	}
+	if response.StatusCode == http.StatusNoContent {
+		return nil
+	}
 	if response.StatusCode != http.StatusOK {
 		failure := &Error{Op: op, Status: response.StatusCode}
 		var told struct {
 			Code    int    `json:"error_code"`
 			Message string `json:"message"`
+			Name    string `json:"code"` // of a problem document, as the next
+			Detail  string `json:"detail"`
 		}
-		if json.Unmarshal(answer, &told) == nil && told.Message != "" {
+		_ = json.Unmarshal(answer, &told) // what is no JSON tells nothing
+		switch {
+		case told.Message != "":
 			failure.Code, failure.Message = told.Code, told.Message
-		} else {
+		case told.Detail != "":
+			failure.Name, failure.Message = told.Name, told.Detail
+		default:
 			failure.Message = strings.TrimSpace(string(answer[:min(len(answer), 200)]))
 		}
 		return failure

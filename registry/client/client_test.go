@@ -31,6 +31,7 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"a refusal", 422, `{"error_code":42201,"message":"invalid schema"}`, 42201, false, "registry: invalid schema (42201)"},
 		{"not found", 404, `{"error_code":40401,"message":"Subject 'a' not found."}`, 40401, false, "Subject 'a' not found."},
+		{"a problem", 409, `{"code":"state_transition","detail":"it is retired"}`, 0, false, "registry: it is retired (state_transition)"},
 		{"in trouble", 500, `{"error_code":50001,"message":"no disk"}`, 50001, true, "no disk"},
 		{"no primary", 503, `{"error_code":50003,"message":"away"}`, 50003, true, "away"},
 		{"too many requests", 429, `slow down`, 0, true, "HTTP status 429: slow down"},

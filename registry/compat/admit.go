@@ -99,9 +99,9 @@ func (g *gate) under(s *v5.Schema, name string) (subs []*v5.Schema, by bool) {
 	if sub, ok := s.Properties[name]; ok {
 		subs, by = append(subs, sub), true
 	}
-	for _, pattern := range patternsOf(s) {
+	for pattern, sub := range s.PatternProperties {
 		if pattern.MatchString(name) {
-			subs, by = append(subs, s.PatternProperties[pattern]), true
+			subs, by = append(subs, sub), true
 		}
 	}
 	if by {

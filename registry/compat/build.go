@@ -98,7 +98,7 @@ func (s *solver) propertyGoal(b *branch, w *world, name string) (goal, bool) {
 func (s *solver) mayEvaluate(schema *v5.Schema, name string) bool {
 	return slices.ContainsFunc(s.inPlaceOf(schema), func(in *v5.Schema) bool {
 		return dynamicTarget(in) || in != schema && in.UnevaluatedProperties != nil || in.AdditionalProperties != nil ||
-			len(declaredUnder(&v5.Schema{Properties: in.Properties, PatternProperties: in.PatternProperties}, name)) > 0
+			s.mentions(in, name)
 	})
 }
 

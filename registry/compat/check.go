@@ -3,6 +3,7 @@ package compat
 import (
 	"cmp"
 	"encoding/binary"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -46,9 +47,12 @@ type check struct {
 	gate     *gate
 	quiet    int // >0 while findings are not looked at
 	spent    int
+	ease     int  // toil that is left
+	quick    bool // what is too much work is not done at all
 	sameness map[[2]*v5.Schema]bool
 	inPlace  map[*v5.Schema][]*v5.Schema
 	weights  map[weighed]int
+	patterns map[*v5.Schema][]*regexp.Regexp
 	traits   map[*v5.Schema]*traits
 }
 
@@ -90,13 +94,21 @@ func newCheck(reader, writer *v5.Schema, policy Policy) *check {
 		sameness:      map[[2]*v5.Schema]bool{},
 		inPlace:       map[*v5.Schema][]*v5.Schema{},
 		weights:       map[weighed]int{},
+		patterns:      map[*v5.Schema][]*regexp.Regexp{},
+		ease:          maxToil,
 		traits:        map[*v5.Schema]*traits{},
 	}
 }
 
 func (c *check) run() Verdict {
-	w := c.world([]*v5.Schema{c.writer}, []*v5.Schema{c.writer}, c.policy != Strict)
-	findings, _ := c.contains(w, c.reader, place{})
+	w := &world{kinds: anything}
+	var findings []Finding
+	if !c.bounded(maxToil, func() {
+		w = c.world([]*v5.Schema{c.writer}, []*v5.Schema{c.writer}, c.policy != Strict)
+		findings, _ = c.contains(w, c.reader, place{})
+	}) {
+		findings = c.tooComplex(w, c.reader, place{})
+	}
 	if len(findings) == 0 {
 		return Verdict{Result: Compatible}
 	}
@@ -121,7 +133,9 @@ func (c *check) contains(w *world, r *v5.Schema, at place) (findings []Finding, 
 	if r.Always != nil && *r.Always {
 		return nil, noAssumption
 	}
-	c.spent += costSchema * (len(w.all) + len(w.none) + len(w.scope) + len(w.done))
+	size := len(w.all) + len(w.none) + len(w.scope) + len(w.done)
+	c.spent += costSchema * size
+	c.toil(toilLook * (1 + size))
 	if c.exhausted() {
 		return c.tooComplex(w, r, at), noAssumption
 	}
@@ -306,6 +320,7 @@ func (d *derivation) stop(rule, keyword, why, cure string) {
 // exhausted takes note of one more question.
 func (c *check) exhausted() bool {
 	c.spent += costQuestion
+	c.toil(toilQuestion)
 	return c.spent > budget
 }
 
@@ -364,6 +379,7 @@ const hush = "unproven"
 func hushed(f Finding) bool { return f.Rule == hush }
 
 func (c *check) finding(w *world, r *v5.Schema, at place, result Result, rule, keyword, why, cure string) []Finding {
+	c.toil(toilFinding)
 	if c.quiet > 0 {
 		return []Finding{{Result: result, Rule: hush}}
 	}

@@ -40,28 +40,43 @@ func (c *check) nextChoice(w *world) (choice, bool) {
 			if slices.Contains(w.done, key) {
 				continue
 			}
-			if alternatives := alternatives(s, keyword); len(alternatives) > 0 {
-				return choice{key, alternatives}, true
+			c.toil(1)
+			if offers(s, keyword) {
+				return choice{key, c.alternatives(s, keyword)}, true
 			}
 		}
 	}
 	return choice{}, false
 }
 
-func alternatives(s *v5.Schema, keyword choiceKeyword) []alternative {
+// offers reports whether there are alternatives.
+func offers(s *v5.Schema, keyword choiceKeyword) bool {
+	switch keyword {
+	case anyOf:
+		return len(s.AnyOf) > 0
+	case oneOf:
+		return len(s.OneOf) > 0
+	default:
+		return s.If != nil && (s.Then != nil || s.Else != nil)
+	}
+}
+
+func (c *check) alternatives(s *v5.Schema, keyword choiceKeyword) []alternative {
 	var out []alternative
 	switch keyword {
 	case anyOf:
 		for _, branch := range s.AnyOf {
+			c.toil(toilStep)
 			out = append(out, alternative{holds: []*v5.Schema{branch}})
 		}
 	case oneOf:
 		for i, branch := range s.OneOf {
+			c.toil(toilStep + len(s.OneOf)/2)
 			others := slices.Concat(s.OneOf[:i], s.OneOf[i+1:])
 			out = append(out, alternative{holds: []*v5.Schema{branch}, fails: others})
 		}
 	case ifElse:
-		if s.If == nil || (s.Then == nil && s.Else == nil) {
+		if !offers(s, keyword) {
 			return nil
 		}
 		yes := alternative{holds: []*v5.Schema{s.If}}
@@ -79,7 +94,7 @@ func alternatives(s *v5.Schema, keyword choiceKeyword) []alternative {
 
 // choose is the part of w in which the alternative is the case.
 func (c *check) choose(w *world, chosen choice, a alternative) *world {
-	n := w.clone()
+	n := c.clone(w)
 	n.done = append(n.done, chosen.key)
 	n.none = append(n.none, a.fails...)
 	known := len(n.all)

@@ -255,7 +255,7 @@ func (c *check) disjointKind(w *world, s *v5.Schema, at place, seen map[*v5.Sche
 		if c.impossible(both) {
 			return true, low
 		}
-		for _, name := range sortedNames(required(both)) {
+		for _, name := range sortedNames(c.required(both)) {
 			subs, admitted := c.propertyOf(s, name)
 			child := c.property(w, name)
 			if !admitted || child == nil {

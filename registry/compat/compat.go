@@ -188,6 +188,9 @@ func Check(reader, writer *jsonschema.Bundle, policy Policy) Verdict {
 
 // CheckLinked is Check for schemas that are compiled already.
 func CheckLinked(reader, writer *jsonschema.Linked, policy Policy) Verdict {
+	if identical(reader.Bundle(), writer.Bundle(), map[[2]*jsonschema.Bundle]bool{}) {
+		return Verdict{Result: Compatible}
+	}
 	c := newCheck(reader.Schema, writer.Schema, policy)
 	c.locateReader, c.locateWriter = reader.Locate, writer.Locate
 	return c.run()

@@ -173,6 +173,7 @@ type step struct {
 
 // take goes a step; it reports false if the branch ends in a contradiction.
 func (s *solver) take(b *branch, next step) bool {
+	s.toil(toilLook + len(next.holds) + len(next.fails))
 	b.facts = append(b.facts, next.facts...)
 	for _, schema := range next.holds {
 		if !s.assume(b, schema, next.inert) {
@@ -189,6 +190,7 @@ func (s *solver) take(b *branch, next step) bool {
 
 // assume makes a schema hold.
 func (s *solver) assume(b *branch, schema *v5.Schema, inert bool) bool {
+	s.toil(toilLook + len(b.all)/8)
 	if slices.Contains(b.all, schema) {
 		return true
 	}
@@ -212,7 +214,7 @@ func (s *solver) assume(b *branch, schema *v5.Schema, inert bool) bool {
 		b.listed, b.finite = values, true
 	}
 	for _, keyword := range [...]choiceKeyword{oneOf, anyOf, ifElse} {
-		if len(alternatives(schema, keyword)) > 0 {
+		if offers(schema, keyword) {
 			b.choices = append(b.choices, choiceKey{schema, keyword})
 		}
 	}
@@ -234,6 +236,7 @@ func (s *solver) assume(b *branch, schema *v5.Schema, inert bool) bool {
 
 // deny makes a schema fail.
 func (s *solver) deny(b *branch, schema *v5.Schema) bool {
+	s.toil(toilLook + len(b.denied)/8)
 	if slices.Contains(b.denied, schema) {
 		return true
 	}
@@ -260,6 +263,7 @@ func (s *solver) world(b *branch, without *v5.Schema) *world {
 	w.kinds &= b.kind
 	w.inert = b.inert
 	for _, no := range b.denied {
+		s.toil(1 + len(w.none)/8)
 		if no != without && !slices.Contains(w.none, no) {
 			w.none = append(w.none, no)
 		}

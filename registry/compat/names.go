@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -43,18 +44,25 @@ func (c *check) inPlaceOf(s *v5.Schema) []*v5.Schema {
 	return out
 }
 
-// declares reports whether s, by itself, says that a property of that name may
-// be there.
-func (c *check) declares(s *v5.Schema, name string) bool {
+// mentions reports whether properties or patternProperties of s, by itself, speak of
+// the name.
+func (c *check) mentions(s *v5.Schema, name string) bool {
 	if _, ok := s.Properties[name]; ok {
 		return true
 	}
 	for pattern := range s.PatternProperties {
+		c.toil(toilLook + len(name))
 		if pattern.MatchString(name) {
 			return true
 		}
 	}
-	return c.declaresAnything(s)
+	return false
+}
+
+// declares reports whether s, by itself, says that a property of that name may
+// be there.
+func (c *check) declares(s *v5.Schema, name string) bool {
+	return c.mentions(s, name) || c.declaresAnything(s)
 }
 
 // declaresAnything reports whether s, by itself, explicitly admits properties
@@ -100,6 +108,7 @@ func sealed(s *v5.Schema) bool {
 // property is what the writer may have put under a name, or nil if it cannot
 // have put anything there.
 func (c *check) property(w *world, name string) *world {
+	c.toil(toilLook * (1 + len(w.all) + len(w.scope)))
 	var all []*v5.Schema
 	for _, s := range w.all {
 		subs, admitted := c.propertyOf(s, name)
@@ -113,7 +122,7 @@ func (c *check) property(w *world, name string) *world {
 		declared := !c.gated(w)
 		for _, s := range w.scope {
 			declared = declared || c.declares(s, name)
-			scope = append(scope, declaredUnder(s, name)...)
+			scope = append(scope, c.declaredUnder(s, name)...)
 		}
 		if !declared {
 			return nil
@@ -132,7 +141,8 @@ func (c *check) propertyOf(s *v5.Schema, name string) (subs []*v5.Schema, admitt
 	if sub, ok := s.Properties[name]; ok {
 		subs, named = append(subs, sub), true
 	}
-	for _, pattern := range patternsOf(s) {
+	for _, pattern := range c.patternsOf(s) {
+		c.toil(toilLook + len(name))
 		if pattern.MatchString(name) {
 			subs, named = append(subs, s.PatternProperties[pattern]), true
 		}
@@ -161,12 +171,13 @@ func (c *check) propertyOf(s *v5.Schema, name string) (subs []*v5.Schema, admitt
 }
 
 // declaredUnder are all schemas that s may apply to a property of that name.
-func declaredUnder(s *v5.Schema, name string) []*v5.Schema {
+func (c *check) declaredUnder(s *v5.Schema, name string) []*v5.Schema {
 	var out []*v5.Schema
 	if sub, ok := s.Properties[name]; ok {
 		out = append(out, sub)
 	}
-	for _, pattern := range patternsOf(s) {
+	for _, pattern := range c.patternsOf(s) {
+		c.toil(toilLook + len(name))
 		if pattern.MatchString(name) {
 			out = append(out, s.PatternProperties[pattern])
 		}
@@ -187,16 +198,19 @@ func restSchemas(s *v5.Schema) []*v5.Schema {
 }
 
 // patternsOf are the patterns of patternProperties in a stable order.
-func patternsOf(s *v5.Schema) []*regexp.Regexp {
-	return slices.SortedFunc(maps.Keys(s.PatternProperties), func(a, b *regexp.Regexp) int {
-		switch {
-		case a.String() < b.String():
-			return -1
-		case a.String() > b.String():
-			return 1
-		}
-		return 0
-	})
+func (c *check) patternsOf(s *v5.Schema) []*regexp.Regexp {
+	if len(s.PatternProperties) == 0 {
+		return nil
+	}
+	sorted, ok := c.patterns[s]
+	if !ok {
+		c.toil(toilLook * len(s.PatternProperties))
+		sorted = slices.SortedFunc(maps.Keys(s.PatternProperties), func(a, b *regexp.Regexp) int {
+			return cmp.Compare(a.String(), b.String())
+		})
+		c.patterns[s] = sorted
+	}
+	return sorted
 }
 
 // unnamed is what the writer may have put under a name that neither side names.
@@ -226,7 +240,7 @@ func (c *check) others(w *world) []unnamed {
 			continue
 		}
 		seen[s] = true
-		for _, pattern := range patternsOf(s) {
+		for _, pattern := range c.patternsOf(s) {
 			sub := s.PatternProperties[pattern]
 			if !slices.Contains(w.all, s) {
 				// It may apply and need not: what is under it is known to the gate alone.
@@ -251,6 +265,7 @@ func (c *check) rest(w *world, by, sub *v5.Schema, admitted bool) *world {
 	if sub != nil {
 		all = append(all, sub)
 	}
+	c.toil(toilStep + len(w.all))
 	for _, s := range w.all {
 		// A schema with patterns of its own leaves open which of them apply, unless
 		// the name matches none.
@@ -285,7 +300,8 @@ func (c *check) restScope(w *world) []*v5.Schema {
 	}
 	var scope []*v5.Schema
 	for _, s := range w.scope {
-		for _, pattern := range patternsOf(s) {
+		for _, pattern := range c.patternsOf(s) {
+			c.toil(1)
 			scope = append(scope, s.PatternProperties[pattern])
 		}
 		scope = append(scope, restSchemas(s)...)

@@ -23,7 +23,7 @@ func (d *derivation) object() {
 }
 
 func (d *derivation) requiredProperties() {
-	has := required(d.w)
+	has := d.required(d.w)
 	for _, name := range d.r.Required {
 		if has[name] {
 			continue
@@ -39,7 +39,7 @@ func (d *derivation) requiredProperties() {
 
 func (d *derivation) propertyCount() {
 	low, high := lengths(d.w.all, func(s *v5.Schema) (int, int) { return s.MinProperties, s.MaxProperties })
-	low = max(low, len(required(d.w)))
+	low = max(low, len(d.required(d.w)))
 	if possible, finite := d.possibleNames(); finite && (high < 0 || len(possible) < high) {
 		high = len(possible)
 	}
@@ -81,6 +81,7 @@ func (d *derivation) namesOf(lists ...[]*v5.Schema) []string {
 	names := map[string]bool{}
 	for _, list := range lists {
 		for _, s := range list {
+			d.toil(toilLook * (1 + len(s.Properties) + len(s.Required)))
 			for name := range s.Properties {
 				names[name] = true
 			}
@@ -164,7 +165,8 @@ func (d *derivation) properties() {
 			named = true
 			d.needProperty(child, sub, at, name)
 		}
-		for _, pattern := range patternsOf(r) {
+		for _, pattern := range d.patternsOf(r) {
+			d.toil(toilLook + len(name))
 			if pattern.MatchString(name) {
 				named = true
 				d.needProperty(child, r.PatternProperties[pattern], at, name)
@@ -194,13 +196,14 @@ func (d *derivation) otherProperties(uneval evaluated) {
 			copy(d.findings[before:], doubtful(d.findings[before:]))
 		}
 	}
-	for _, pattern := range patternsOf(d.r) {
+	for _, pattern := range d.patternsOf(d.r) {
 		sub := d.r.PatternProperties[pattern]
 		if worlds := d.samePattern(pattern); worlds != nil {
 			d.need(worlds, sub, at)
 			continue
 		}
 		for _, other := range others {
+			d.toil(toilLook)
 			inDoubt(other.matches || len(others) > 1, func() {
 				d.needProperty(other.world, sub, at, "matching "+pattern.String())
 			})
@@ -227,7 +230,8 @@ func (d *derivation) otherProperties(uneval evaluated) {
 func (d *derivation) samePattern(pattern *regexp.Regexp) *world {
 	var all []*v5.Schema
 	for _, s := range d.w.all {
-		for _, p := range patternsOf(s) {
+		for _, p := range d.patternsOf(s) {
+			d.toil(1)
 			if p.String() == pattern.String() {
 				all = append(all, s.PatternProperties[p])
 			}
@@ -345,7 +349,7 @@ func (d *derivation) dependencies() {
 		if d.property(d.w, name) == nil {
 			continue
 		}
-		has := required(d.having(d.w, name))
+		has := d.required(d.having(d.w, name))
 		for _, needed := range requires[name] {
 			if !has[needed] {
 				d.refute("dependency-added", dependencyKeyword(d.r, "dependentRequired"),

@@ -131,7 +131,15 @@ func effort(s *v5.Schema, v any, left *int) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, member := range v {
-			for _, sub := range declaredUnder(s, name) {
+			if sub, ok := s.Properties[name]; ok {
+				effort(sub, member, left)
+			}
+			for pattern, sub := range s.PatternProperties {
+				if *left--; pattern.MatchString(name) {
+					effort(sub, member, left)
+				}
+			}
+			for _, sub := range restSchemas(s) {
 				effort(sub, member, left)
 			}
 			if s.PropertyNames != nil {

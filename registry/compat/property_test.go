@@ -129,7 +129,7 @@ func doubt(reader, writer *jsonschema.Bundle, policy Policy) (any, bool) {
 	c.gate = newGate(policy, c.writers)
 	s := newSolver(c, 2_000)
 	s.blind = true
-	document, status := s.solve(c.refusal(), 0)
+	document, status := s.search(c.refusal(), maxToil)
 	return document, status == found
 }
 

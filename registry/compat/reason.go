@@ -109,6 +109,7 @@ func (s *solver) inPlaceReasons(b *branch, r *v5.Schema) []step {
 			steps = append(steps, step{fails: []*v5.Schema{ref}})
 		}
 	}
+	s.toil(toilStep * len(r.AllOf))
 	for _, sub := range r.AllOf {
 		steps = append(steps, step{fails: []*v5.Schema{sub}})
 	}
@@ -118,11 +119,13 @@ func (s *solver) inPlaceReasons(b *branch, r *v5.Schema) []step {
 	if len(r.OneOf) > 0 {
 		steps = append(steps, step{fails: r.OneOf})
 		for i, first := range r.OneOf {
+			s.toil(len(r.OneOf) - i)
 			if s.plainlyNot(b, first) {
 				continue
 			}
 			for _, second := range r.OneOf[i+1:] {
 				if !s.plainlyNot(b, second) {
+					s.toil(toilStep)
 					steps = append(steps, step{holds: []*v5.Schema{first, second}, inert: true})
 				}
 			}
@@ -147,6 +150,7 @@ func (s *solver) inPlaceReasons(b *branch, r *v5.Schema) []step {
 func (s *solver) objectReasons(b *branch, r *v5.Schema) []step {
 	var steps []step
 	here := !s.elsewhere(b.goal, r)
+	s.toil(toilStep * (len(r.Required) + len(r.Properties) + len(r.PatternProperties)))
 	w := s.world(b, r)
 	has := s.present(b)
 	absent := absentNames(b)
@@ -177,7 +181,7 @@ func (s *solver) objectReasons(b *branch, r *v5.Schema) []step {
 		}
 		steps = append(steps, step{facts: []fact{{op: opPresent, name: name, schema: sub, owner: r}}})
 	}
-	for _, pattern := range patternsOf(r) {
+	for _, pattern := range s.patternsOf(r) {
 		sub := r.PatternProperties[pattern]
 		if sub.Always == nil || !*sub.Always {
 			steps = append(steps, step{facts: []fact{{op: opSome, owner: r, pattern: pattern, schema: sub}}})
@@ -202,6 +206,7 @@ func (s *solver) objectReasons(b *branch, r *v5.Schema) []step {
 	requires := dependentRequired(r)
 	for _, name := range slices.Sorted(maps.Keys(requires)) {
 		for _, needed := range requires[name] {
+			s.toil(toilStep)
 			if here && needed != name && !has[needed] && !absent[name] {
 				steps = append(steps, step{facts: []fact{{op: opPresent, name: name}, {op: opAbsent, name: needed}}})
 			}
@@ -248,6 +253,7 @@ func (s *solver) arrayReasons(b *branch, r *v5.Schema) []step {
 		}
 	}
 	tuple := tupleLength([]*v5.Schema{r})
+	s.toil(toilStep * tuple)
 	for i := range tuple {
 		subs, _ := itemOf(r, i)
 		for _, sub := range subs {
@@ -386,7 +392,7 @@ func (s *solver) freshNames(b *branch, f fact, known []string) []string {
 	add := func(schemas []*v5.Schema) {
 		for _, schema := range schemas {
 			for _, in := range s.inPlaceOf(schema) {
-				for _, p := range patternsOf(in) {
+				for _, p := range s.patternsOf(in) {
 					if !slices.ContainsFunc(patterns, func(q *regexp.Regexp) bool { return p.String() == q.String() }) {
 						patterns = append(patterns, p)
 					}

@@ -23,13 +23,16 @@ func (c *check) same(a, b *v5.Schema) bool {
 	if a == b {
 		return true
 	}
+	c.toil(toilLook)
 	pair := [2]*v5.Schema{a, b}
 	if known, ok := c.sameness[pair]; ok {
 		return known
 	}
+	c.toil(toilStep + (len(a.Enum)+len(b.Enum))*toilStep + len(a.Required) + len(b.Required) + len(a.Properties) + len(b.Properties))
 	t := &twins{assumed: map[[2]*v5.Schema]bool{}, known: c.sameness}
 	alike := t.same(a, b)
 	c.spent += costValue * len(t.assumed)
+	c.toil(toilStep * len(t.assumed))
 	if !alike {
 		c.sameness[pair] = false
 		return false

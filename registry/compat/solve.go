@@ -60,7 +60,16 @@ func (s *solver) giveUp(why string) status {
 func (s *solver) affordable() bool {
 	s.left--
 	s.spent += costQuestion
+	s.toil(toilQuestion)
 	return s.left >= 0 && s.spent <= maxWork
+}
+
+// search is solve for a whole document or a part of one, with so much toil.
+func (s *solver) search(g goal, toil int) (value any, status status) {
+	if !s.bounded(toil, func() { value, status = s.solve(g, 0) }) {
+		return nil, s.giveUp("size")
+	}
+	return value, status
 }
 
 // solve finds a value for a goal.
@@ -181,6 +190,7 @@ func (s *solver) expand(b *branch, depth int) (any, status) {
 		}
 		status := none
 		for _, next := range steps {
+			s.toil(toilStep + (len(b.all)+len(b.denied)+len(b.denials)+2*len(b.choices)+12*len(b.facts))/2)
 			n := b.clone()
 			if !s.take(n, next) {
 				continue
@@ -227,7 +237,9 @@ func (s *solver) fromList(b *branch) (any, status) {
 
 // judge puts a value to a goal's schemas.
 func (s *solver) judge(g *goal, v any) status {
-	s.spent += costValue * sizeOf(v) * (1 + len(g.holds) + len(g.fails))
+	size := sizeOf(v) * (1 + len(g.holds) + len(g.fails))
+	s.spent += costValue * size
+	s.toil(toilDocument + toilStep*size)
 	if avoided(g.avoid, v) {
 		return none
 	}
@@ -300,6 +312,7 @@ func (s *solver) split(b *branch) (steps []step, more bool) {
 			best = &candidate{steps, drop}
 		}
 		s.spent += costSchema * (1 + len(steps))
+		s.toil(toilLook + len(steps))
 		return len(best.steps) <= enough
 	}
 	done := false
@@ -329,7 +342,7 @@ func (s *solver) split(b *branch) (steps []step, more bool) {
 // sight.
 func (s *solver) choiceSteps(b *branch, key choiceKey) []step {
 	var steps []step
-	for _, a := range alternatives(key.schema, key.keyword) {
+	for _, a := range s.alternatives(key.schema, key.keyword) {
 		if slices.ContainsFunc(a.holds, func(h *v5.Schema) bool { return s.plainlyNot(b, h) }) {
 			continue
 		}
@@ -347,6 +360,7 @@ func (s *solver) plainlyNot(b *branch, schema *v5.Schema) bool {
 		return !*schema.Always
 	}
 	s.spent += len(b.denied)
+	s.toil(toilLook)
 	return len(schema.Types) > 0 && kindOf(schema.Types)&b.kind == 0 ||
 		b.kind == object && s.apart(b.all, schema) ||
 		slices.ContainsFunc(b.denied, func(no *v5.Schema) bool { return no == schema || s.same(no, schema) })
@@ -387,7 +401,7 @@ func (s *solver) present(b *branch) map[string]bool {
 			w.present = append(w.present, f.name)
 		}
 	}
-	return required(w)
+	return s.required(w)
 }
 
 // build makes a value of a branch in which there is nothing left to choose.

@@ -174,7 +174,11 @@ func (s *solver) text(b *branch) (any, status) {
 	}
 	text, ok := "", false
 	empty := true
-	whole := l.strings(again, func() bool { s.spent += costTransition * len(l.machines); return s.spent <= maxWork }, func(candidate string) bool {
+	whole := l.strings(again, func() bool {
+		s.spent += costTransition * len(l.machines)
+		s.toil(toilStep * len(l.machines))
+		return s.spent <= maxWork
+	}, func(candidate string) bool {
 		empty = false
 		if ok = w.fits(candidate); ok {
 			text = candidate

@@ -41,6 +41,7 @@ func (c *check) values(w *world) ([]any, bool) {
 // whether that is affordable.
 func (c *check) charge(v any, schemas ...*v5.Schema) bool {
 	c.spent += costValue
+	c.toil(toilStep)
 	for _, s := range schemas {
 		c.spent += costValue/4 + c.weight(s, valueKind(v)&(array|object) != 0)/2
 	}

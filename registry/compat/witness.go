@@ -24,7 +24,7 @@ func (c *check) prove(findings []Finding) Verdict {
 	c.gate = newGate(c.policy, c.writers)
 	c.spent = 0
 	s := newSolver(c, maxSteps)
-	value, status := s.solve(c.refusal(), 0)
+	value, status := s.search(c.refusal(), maxToil)
 	if status == none && !s.partial && !c.readerDynamic && !c.writerDynamic {
 		return Verdict{Result: Compatible}
 	}
@@ -55,7 +55,7 @@ func (c *check) prove(findings []Finding) Verdict {
 			if f.Instance != "" {
 				g.aim = strings.Split(f.Instance[1:], "/")
 			}
-			if value, status := newSolver(c, maxSteps/maxAimed).solve(g, 0); status == found {
+			if value, status := newSolver(c, maxSteps/maxAimed).search(g, maxToil/maxAimed); status == found {
 				proofs = append(proofs, c.proof(value))
 				if show(f) {
 					continue
@@ -101,6 +101,7 @@ func (c *check) refusal() goal {
 // gate, and refused by the reader's. The reference validator says so, of the
 // document as it was written and read again.
 func (c *check) refutes(value any) bool {
+	c.toil(toilDocument)
 	text, ok := write(value)
 	if !ok {
 		return false

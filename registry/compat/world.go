@@ -91,6 +91,7 @@ func (c *check) world(all, scope []*v5.Schema, closed bool) *world {
 	if closed {
 		for _, s := range scope {
 			for _, in := range c.inPlaceOf(s) {
+				c.toil(toilLook + len(w.scope)/8)
 				if !slices.Contains(w.scope, in) {
 					w.scope = append(w.scope, in)
 				}
@@ -119,9 +120,10 @@ func (c *check) add(w *world, schemas ...*v5.Schema) {
 	// only be in an object.
 	for grown := w.kinds == object; grown; {
 		grown = false
-		required := required(w)
+		required := c.required(w)
 		for i := 0; i < len(w.all); i++ { //nolint:intrange // w.all grows meanwhile
 			for _, dep := range dependentSchemas(w.all[i]) {
+				c.toil(toilLook + len(w.all)/8)
 				if required[dep.name] && !slices.Contains(w.all, dep.schema) {
 					known := len(w.all)
 					c.follow(w, dep.schema)
@@ -131,10 +133,12 @@ func (c *check) add(w *world, schemas ...*v5.Schema) {
 			}
 		}
 	}
+	c.toil(toilLook * len(w.all))
 	slices.SortStableFunc(w.all[min(1, len(w.all)):], byLocation)
 }
 
 func (c *check) follow(w *world, s *v5.Schema) {
+	c.toil(toilLook + (len(w.all)+len(w.none))/8)
 	if slices.Contains(w.all, s) {
 		return
 	}
@@ -180,6 +184,7 @@ func (c *check) inherit(w, above *world, subs func(*v5.Schema) []*v5.Schema) *wo
 		}
 	}
 	for _, s := range w.all {
+		c.toil(toilLook + len(applied.all)/8)
 		if !slices.Contains(applied.all, s) {
 			w.inert = append(w.inert, s)
 		}
@@ -187,7 +192,8 @@ func (c *check) inherit(w, above *world, subs func(*v5.Schema) []*v5.Schema) *wo
 	return w
 }
 
-func (w *world) clone() *world {
+func (c *check) clone(w *world) *world {
+	c.toil(toilStep + (len(w.all)+len(w.none)+2*len(w.present)+2*len(w.done))/2)
 	n := *w
 	n.all = slices.Clone(w.all)
 	n.none = slices.Clone(w.none)
@@ -198,7 +204,7 @@ func (w *world) clone() *world {
 
 // only is the part of w that is of one kind.
 func (c *check) only(w *world, k kind) *world {
-	n := w.clone()
+	n := c.clone(w)
 	n.kinds &= k
 	c.add(n)
 	return n
@@ -206,21 +212,21 @@ func (c *check) only(w *world, k kind) *world {
 
 // with is the part of w in which s holds too.
 func (c *check) with(w *world, s *v5.Schema) *world {
-	n := w.clone()
+	n := c.clone(w)
 	c.add(n, s)
 	return n
 }
 
 // without is the part of w in which s does not hold.
 func (c *check) without(w *world, s *v5.Schema) *world {
-	n := w.clone()
+	n := c.clone(w)
 	n.none = append(n.none, s)
 	return n
 }
 
 // having is the part of w in which an object has the property.
 func (c *check) having(w *world, name string) *world {
-	n := w.clone()
+	n := c.clone(w)
 	n.kinds &= object
 	if !slices.Contains(n.present, name) {
 		n.present = append(n.present, name)
@@ -293,12 +299,14 @@ func dependentRequired(s *v5.Schema) map[string][]string {
 }
 
 // required are the properties that every object of w has.
-func required(w *world) map[string]bool {
+func (c *check) required(w *world) map[string]bool {
 	out := map[string]bool{}
+	c.toil(len(w.all) + 4*len(w.present))
 	for _, name := range w.present {
 		out[name] = true
 	}
 	for _, s := range w.all {
+		c.toil(4 * len(s.Required))
 		for _, name := range s.Required {
 			out[name] = true
 		}
@@ -306,7 +314,9 @@ func required(w *world) map[string]bool {
 	for grown := true; grown; {
 		grown = false
 		for _, s := range w.all {
-			for name, names := range dependentRequired(s) {
+			requires := dependentRequired(s)
+			c.toil(toilStep * (1 + len(requires)))
+			for name, names := range requires {
 				if !out[name] {
 					continue
 				}
@@ -347,10 +357,10 @@ func (c *check) impossible(w *world) bool {
 		return high >= 0 && low > high
 	case object:
 		low, high := lengths(w.all, func(s *v5.Schema) (int, int) { return s.MinProperties, s.MaxProperties })
-		if high >= 0 && max(low, len(required(w))) > high {
+		if high >= 0 && max(low, len(c.required(w))) > high {
 			return true
 		}
-		for name := range required(w) {
+		for name := range c.required(w) {
 			if child := c.property(w, name); child == nil || child.kinds == 0 {
 				return true
 			}

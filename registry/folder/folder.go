@@ -33,6 +33,7 @@ type File struct {
 	Path     string // relative to the folder, separated by /
 	Subject  string // the registry subject
 	Document *jsonschema.Document
+	Bundle   *jsonschema.Bundle // the document with what it refers to; it compiles
 	// References are the other files that it refers to, by the name that its
 	// "$ref"s use, sorted by that name.
 	References []FileReference
@@ -193,7 +194,7 @@ func (r *reader) compile(ordered []string) {
 			r.report(p)
 			continue
 		}
-		bundles[name] = b
+		bundles[name], file.Bundle = b, b
 	}
 }
 

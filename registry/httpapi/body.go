@@ -131,10 +131,11 @@ func parseSchema(r *http.Request, data []byte) (registry.Schema, error) {
 	switch {
 	case body.Schema == nil || *body.Schema == "":
 		return s, &registry.Error{Code: registry.CodeInvalidSchema, Message: `the body has no "schema"`, Cure: `send {"schemaType":"JSON","schema":"…"}`}
-	case body.SchemaType == "":
-		return s, &registry.Error{Code: registry.CodeInvalidSchema, Message: "without a schemaType a schema counts as AVRO, which is not enabled here", Cure: `send "schemaType":"JSON"`}
 	case len(body.TagsToAdd)+len(body.TagsToRemove) > 0:
 		return s, &httpError{http.StatusUnprocessableEntity, codeBody, `"schemaTagsToAdd" and "schemaTagsToRemove" are not supported; send the schema with the tags that it shall have`}
+	}
+	if _, err := registry.TypeOf(body.SchemaType); err != nil {
+		return s, err
 	}
 	for i, ref := range body.References {
 		name, err := plain(ref.Subject)
@@ -157,7 +158,7 @@ func parseSchema(r *http.Request, data []byte) (registry.Schema, error) {
 	if s.Normalize, err = flag(r.URL.Query(), "normalize"); err != nil {
 		return s, err
 	}
-	s.Type, s.Text, s.References, s.ID, s.Version, s.Author = body.SchemaType, *body.Schema, body.References, body.ID, body.Version, author(r)
+	s.Type, s.Text, s.References, s.ID, s.Version, s.Author = body.SchemaType, *body.Schema, body.References, body.ID, body.Version, Author(r)
 	return s, nil
 }
 

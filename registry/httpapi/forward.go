@@ -52,7 +52,7 @@ func (f *Forwarder) serve(w http.ResponseWriter, r *http.Request, a *api, to rou
 		a.fail(w, &httpError{http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body has more than %d bytes, or could not be read to its end", MaxBody)})
 		return
 	}
-	answer, err := f.pass(r, data)
+	answer, err := f.Pass(r, data)
 	if err != nil {
 		// What changes nothing can be answered here: a producer that registers its
 		// schema each time it starts can start without the primary.
@@ -67,32 +67,41 @@ func (f *Forwarder) serve(w http.ResponseWriter, r *http.Request, a *api, to rou
 		})
 		return
 	}
-	if answer.status == http.StatusOK {
-		f.settle(r.Context(), a, answer.header)
-	}
-	for _, name := range []string{"Content-Type", revisionHeader, "Retry-After", "Allow"} {
-		if v := answer.header.Get(name); v != "" {
-			w.Header().Set(name, v)
+	if answer.Status == http.StatusOK {
+		if err := f.Settle(r.Context(), a.registry, answer); err != nil {
+			a.log.Debug().Err(err).Msg("a write is answered before the replica holds it")
 		}
 	}
-	w.WriteHeader(answer.status)
-	if _, err := w.Write(answer.body); err != nil {
+	if err := answer.Copy(w); err != nil {
 		a.log.Debug().Err(err).Msg("a response was not read to its end")
 	}
 }
 
-// answered is what the primary answered.
-type answered struct {
-	status int
-	header http.Header
-	body   []byte
+// Answer is what the primary answered.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
-// pass sends a request to the primary. Who sends it travels along, what it is
-// authenticated by does not.
-func (f *Forwarder) pass(r *http.Request, data []byte) (answered, error) {
+// Copy writes the answer, as far as it concerns who asked.
+func (a Answer) Copy(w http.ResponseWriter) error {
+	for _, name := range []string{"Content-Type", RevisionHeader, "Retry-After", "Allow", "Location"} {
+		if v := a.Header.Get(name); v != "" {
+			w.Header().Set(name, v)
+		}
+	}
+	w.WriteHeader(a.Status)
+	_, err := w.Write(a.Body)
+	return err
+}
+
+// Pass sends a request, whose body has been read, to the primary. Who sends it
+// travels along, what it is authenticated by does not. The error is about reaching
+// the primary: what it refuses is an answer.
+func (f *Forwarder) Pass(r *http.Request, data []byte) (Answer, error) {
 	if r.Header.Get(forwardedHeader) != "" {
-		return answered{}, fmt.Errorf("%s, named as the primary, is a replica itself", r.Host)
+		return Answer{}, fmt.Errorf("%s, named as the primary, is a replica itself", r.Host)
 	}
 	target := *f.primary
 	target.Path = strings.TrimSuffix(f.primary.Path, "/") + r.URL.Path
@@ -100,37 +109,35 @@ func (f *Forwarder) pass(r *http.Request, data []byte) (answered, error) {
 	target.RawQuery = r.URL.RawQuery
 	request, err := http.NewRequestWithContext(r.Context(), r.Method, target.String(), bytes.NewReader(data))
 	if err != nil {
-		return answered{}, err
+		return Answer{}, err
 	}
 	for _, name := range []string{"Content-Type", "Accept"} {
 		if v := r.Header.Get(name); v != "" {
 			request.Header.Set(name, v)
 		}
 	}
-	if name := author(r); name != "" {
+	if name := Author(r); name != "" {
 		request.Header.Set("X-Lockstep-Author", name)
 	}
 	request.Header.Set(forwardedHeader, "1")
 	response, err := f.client.Do(request)
 	if err != nil {
-		return answered{}, err
+		return Answer{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 2*MaxBody))
-	return answered{response.StatusCode, response.Header, body}, err
+	return Answer{response.StatusCode, response.Header, body}, err
 }
 
-// settle waits, for a moment, until the replica holds what the primary does.
-// Revisions are the same here and there. A replica that lags behind answers all
-// the same.
-func (f *Forwarder) settle(ctx context.Context, a *api, header http.Header) {
-	revision, err := strconv.ParseUint(header.Get(revisionHeader), 10, 64)
+// Settle waits, for a moment, until the replica holds what the primary did when it
+// answered. Revisions are the same here and there. The error says that it does not
+// yet; the answer holds all the same.
+func (f *Forwarder) Settle(ctx context.Context, replica *registry.Registry, answer Answer) error {
+	revision, err := strconv.ParseUint(answer.Header.Get(RevisionHeader), 10, 64)
 	if err != nil {
-		return
+		return nil // it changed nothing
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	if err := a.registry.Wait(ctx, revision); err != nil {
-		a.log.Debug().Err(err).Msg("a write is answered before the replica holds it")
-	}
+	return replica.Wait(ctx, revision)
 }

@@ -36,9 +36,9 @@ const (
 	codeInternal      = 500
 )
 
-// revisionHeader tells, with the answer to a write, how many changes the
+// RevisionHeader tells, with the answer to a write, how many changes the
 // registry holds since.
-const revisionHeader = "X-Lockstep-Revision"
+const RevisionHeader = "X-Lockstep-Revision"
 
 // Option changes how the API works.
 type Option func(*api)
@@ -98,7 +98,7 @@ func (a *api) readRoutes() {
 	read("/subjects/{subject}/versions/{version}/referencedby", a.referencedBy)
 	read("/subjects/{subject}/metadata", a.withMetadata)
 	read("/schemas", a.schemas)
-	read("/schemas/types", func(*http.Request) (any, error) { return []string{registry.JSON}, nil })
+	read("/schemas/types", func(*http.Request) (any, error) { return registry.Types(), nil })
 	read("/schemas/ids/{id}", a.byID)
 	read("/schemas/ids/{id}/schema", a.byIDText)
 	read("/schemas/ids/{id}/subjects", a.byIDSubjects)
@@ -157,13 +157,17 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.forward.serve(w, r, a, found)
 		return
 	}
+	if err := applicable(r.URL.Query()); err != nil {
+		a.fail(w, err)
+		return
+	}
 	body, err := found.handle(r)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
 	if found.writes {
-		w.Header().Set(revisionHeader, strconv.FormatUint(a.registry.Revision(), 10))
+		w.Header().Set(RevisionHeader, strconv.FormatUint(a.registry.Revision(), 10))
 	}
 	a.send(w, http.StatusOK, body)
 }
@@ -244,8 +248,8 @@ func (a *api) subject(r *http.Request) (string, error) {
 	return a.registry.Resolve(subject), nil
 }
 
-// author is who sent a request: as it says, or as it was authenticated.
-func author(r *http.Request) string {
+// Author is who sent a request: as it says, or as it was authenticated.
+func Author(r *http.Request) string {
 	if name := r.Header.Get("X-Lockstep-Author"); name != "" {
 		return name
 	}

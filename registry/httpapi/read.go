@@ -3,7 +3,9 @@ package httpapi
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,10 +48,25 @@ func describe(v registry.Version) described {
 	}
 }
 
-// checkFormat refuses formats: a JSON Schema has only the one it was written in.
-func checkFormat(r *http.Request) error {
-	if f := r.URL.Query().Get("format"); f != "" {
-		return &registry.Error{Code: registry.CodeInvalidSchema, Message: fmt.Sprintf("format %q is not supported for JSON schemas", f), Cure: "leave the format out"}
+// inapplicable are parameters of Confluent's API that have no meaning for JSON
+// schemas or here, with the reason. To pass over them would answer another question
+// than was asked.
+var inapplicable = map[string]string{
+	"format":            "a JSON schema has only the form that it was written in",
+	"referenceFormat":   "a JSON schema has only the form that it was written in",
+	"findTags":          "tags stand in the schema's metadata, under tags",
+	"aliases":           "aliases stand in the configuration of a subject, under alias",
+	"ruleType":          "rules are given with each schema, under ruleSet",
+	"deletedAsNegative": "versions that are deleted are listed with deletedOnly=true",
+}
+
+// applicable refuses a parameter that is not applicable, unless it says nothing.
+func applicable(query url.Values) error {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		why, known := inapplicable[name]
+		if value := query.Get(name); known && value != "" && !strings.EqualFold(value, "false") {
+			return &registry.Error{Code: registry.CodeInvalidSchema, Message: fmt.Sprintf("%s=%q is not supported for JSON schemas: %s", name, value, why), Cure: "leave " + name + " out"}
+		}
 	}
 	return nil
 }
@@ -65,16 +82,18 @@ func want(r *http.Request) (wanted, error) {
 
 // of are the versions of a subject that are wanted.
 func (w wanted) of(r *registry.Registry, subject string) []registry.Version {
-	switch {
-	case w.deletedOnly:
-		return slices.DeleteFunc(slices.Clone(r.AllVersions(subject)), func(v registry.Version) bool { return !v.Deleted })
-	case w.deleted:
-		return r.AllVersions(subject)
+	if !w.deleted && !w.deletedOnly {
+		return r.Versions(subject)
 	}
-	return r.Versions(subject)
+	return slices.DeleteFunc(slices.Clone(r.AllVersions(subject)), func(v registry.Version) bool { return !w.wants(v) })
 }
 
+// wants reports whether a version belongs into a list. Drafts do not: clients of
+// this API take what is listed for being in use.
 func (w wanted) wants(v registry.Version) bool {
+	if v.State == registry.Draft {
+		return false
+	}
 	return v.Deleted && (w.deleted || w.deletedOnly) || !v.Deleted && !w.deletedOnly
 }
 
@@ -84,14 +103,12 @@ func (a *api) subjects(r *http.Request) (any, error) {
 		return nil, err
 	}
 	all := a.registry.Subjects()
-	if w.deletedOnly {
+	if w.deletedOnly || w.deleted {
 		live := all
 		all = slices.DeleteFunc(a.registry.AllSubjects(), func(s string) bool {
 			_, found := slices.BinarySearch(live, s)
-			return found
+			return found && w.deletedOnly || len(w.of(a.registry, s)) == 0
 		})
-	} else if w.deleted {
-		all = a.registry.AllSubjects()
 	}
 	prefix := prefixIn(r)
 	all = slices.DeleteFunc(all, func(s string) bool { return !strings.HasPrefix(s, prefix) })
@@ -135,7 +152,7 @@ func (a *api) find(subject, number string, deleted bool) (registry.Version, erro
 		return registry.Version{}, subjectNotFound(subject)
 	}
 	if number == "latest" || number == "-1" {
-		return versions[len(versions)-1], nil
+		return latestOf(versions)[0], nil
 	}
 	n, err := strconv.ParseInt(number, 10, 32)
 	if err != nil || n < 1 {
@@ -148,6 +165,17 @@ func (a *api) find(subject, number string, deleted bool) (registry.Version, erro
 	return v, nil
 }
 
+// latestOf is the newest of some versions, of which there is one, that is not
+// retired: nobody should write under that. Where all are, it is the newest.
+func latestOf(versions []registry.Version) []registry.Version {
+	for i, v := range slices.Backward(versions) {
+		if v.State != registry.Retired {
+			return versions[i : i+1]
+		}
+	}
+	return versions[len(versions)-1:]
+}
+
 // inPath is the version that a request's path names.
 func (a *api) inPath(r *http.Request) (registry.Version, error) {
 	subject, err := a.subject(r)
@@ -156,9 +184,6 @@ func (a *api) inPath(r *http.Request) (registry.Version, error) {
 	}
 	w, err := want(r)
 	if err != nil {
-		return registry.Version{}, err
-	}
-	if err := checkFormat(r); err != nil {
 		return registry.Version{}, err
 	}
 	return a.find(subject, r.PathValue("version"), w.deleted)
@@ -207,9 +232,6 @@ func (a *api) withMetadata(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFormat(r); err != nil {
-		return nil, err
-	}
 	keys, values := r.URL.Query()["key"], r.URL.Query()["value"]
 	if len(keys) != len(values) {
 		return nil, &httpError{http.StatusBadRequest, codeBadRequest, fmt.Sprintf("%d keys and %d values are given; give as many", len(keys), len(values))}
@@ -254,7 +276,7 @@ func (a *api) schemas(r *http.Request) (any, error) {
 			continue
 		}
 		if latest {
-			versions = versions[len(versions)-1:]
+			versions = latestOf(versions)
 		}
 		for _, v := range versions {
 			all = append(all, describe(v))
@@ -265,9 +287,6 @@ func (a *api) schemas(r *http.Request) (any, error) {
 
 // schemaOf are the versions whose schema has the id that stands in the path.
 func (a *api) schemaOf(r *http.Request) ([]registry.Version, error) {
-	if err := checkFormat(r); err != nil {
-		return nil, err
-	}
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 32)
 	if err != nil {
 		return nil, &httpError{http.StatusNotFound, codeNotFound, fmt.Sprintf("HTTP 404 Not Found: %q is no schema id", r.PathValue("id"))}
@@ -366,9 +385,6 @@ func (a *api) byIDVersions(r *http.Request) (any, error) {
 }
 
 func (a *api) byGUID(r *http.Request) (any, error) {
-	if err := checkFormat(r); err != nil {
-		return nil, err
-	}
 	versions := a.registry.ByGUID(r.PathValue("guid"))
 	if len(versions) == 0 {
 		return nil, schemaNotFound(r.PathValue("guid"))

@@ -93,7 +93,7 @@ func (a *api) setConfig(r *http.Request) (any, error) {
 			return nil, within(name, err)
 		}
 	}
-	if _, err := a.registry.SetConfig(r.Context(), subject, author(r), change); err != nil {
+	if _, err := a.registry.SetConfig(r.Context(), subject, Author(r), change); err != nil {
 		return nil, err
 	}
 	return json.RawMessage(data), nil // as Confluent's registry answers
@@ -111,7 +111,7 @@ func (a *api) deleteConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := a.registry.DeleteConfig(r.Context(), subject, author(r))
+	before, err := a.registry.DeleteConfig(r.Context(), subject, Author(r))
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (a *api) setMode(r *http.Request) (any, error) {
 	if err := flags(r, map[string]*bool{"force": &force}); err != nil {
 		return nil, err
 	}
-	if err := a.registry.SetMode(r.Context(), subject, mode, force, author(r)); err != nil {
+	if err := a.registry.SetMode(r.Context(), subject, mode, force, Author(r)); err != nil {
 		return nil, err
 	}
 	return modeBody{string(mode)}, nil
@@ -177,7 +177,7 @@ func (a *api) deleteMode(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := a.registry.DeleteMode(r.Context(), subject, author(r))
+	before, err := a.registry.DeleteMode(r.Context(), subject, Author(r))
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (a *api) deleteSubject(r *http.Request) (any, error) {
 	if err := flags(r, map[string]*bool{"permanent": &permanent}); err != nil {
 		return nil, err
 	}
-	return a.registry.DeleteSubject(r.Context(), subject, permanent, author(r))
+	return a.registry.DeleteSubject(r.Context(), subject, permanent, Author(r))
 }
 
 func (a *api) deleteVersion(r *http.Request) (any, error) {
@@ -86,7 +86,7 @@ func (a *api) deleteVersion(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.registry.DeleteVersion(r.Context(), subject, v.Version, permanent, author(r)); err != nil {
+	if err := a.registry.DeleteVersion(r.Context(), subject, v.Version, permanent, Author(r)); err != nil {
 		return nil, err
 	}
 	return v.Version, nil

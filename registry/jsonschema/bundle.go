@@ -2,7 +2,6 @@ package jsonschema
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,8 +14,19 @@ import (
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
 )
 
-// MaxBundles bounds how many documents may hang together.
-const MaxBundles = 2000
+// The bounds on documents that hang together. What is beyond them takes minutes or
+// gigabytes to compile.
+const (
+	MaxBundles     = 2000    // documents
+	MaxBundleBytes = 8 << 20 // of their texts
+	// MaxPatterns bounds the instructions of their regular expressions, compiled; a
+	// repetition counts as often as it may happen.
+	MaxPatterns = 500_000
+	// maxWork bounds how often a part of them is looked at while they are compiled,
+	// in the worst case. It admits about 10,000 schemas in one document of 2020-12,
+	// and any number of them in earlier drafts where they have no ids.
+	maxWork = 100_000_000
+)
 
 // scheme begins the URLs under which documents are compiled. Nobody resolves it.
 const scheme = "lockstep://"
@@ -49,9 +59,11 @@ func (b *Bundle) Compile() (*v5.Schema, error) {
 // Linked is a compiled bundle that still knows where each part of it was
 // written. It is immutable and safe for concurrent use.
 type Linked struct {
-	Schema *v5.Schema
-	parts  []part
-	urls   map[*Bundle]string // the URL each is compiled under
+	Schema  *v5.Schema
+	parts   []part
+	numbers map[*Bundle]int // the part that each is
+
+	bytes, patterns, schemas, work int // of all documents
 }
 
 // part is one document of a compiled bundle.
@@ -59,7 +71,9 @@ type part struct {
 	bundle *Bundle
 	name   string // the name it is first reached by; empty for the bundle itself
 	url    string
-	scope  *scope
+	scope  *scope // nil for a plain document that is compiled inside another one
+	// inner is where in what is compiled the document stands; empty for the root.
+	inner string
 }
 
 // Origin is where a part of a compiled schema was written.
@@ -72,11 +86,38 @@ type Origin struct {
 // String is the place as people write it: name#pointer.
 func (o Origin) String() string { return o.Name + "#" + o.Pointer }
 
+// unseen is a keyword under which the library looks for schemas that a "$ref" may
+// lead to, and of which the metaschema of 2020-12 says nothing.
+const unseen = "additionalItems"
+
 // Link compiles the bundle as Compile does and keeps the origins.
+//
+// The library validates what it compiles against its metaschema, which takes more
+// than half of its time, and has been done by Parse. So a document goes where it
+// does not look: under a keyword of another document. If anything is wrong then,
+// the documents are compiled as they are, and that is the answer.
 func (b *Bundle) Link() (*Linked, error) {
+	if l, err := b.link(true); err == nil {
+		return l, nil
+	}
+	return b.link(false)
+}
+
+func (b *Bundle) link(inside bool) (*Linked, error) {
 	l := &Linked{}
 	if err := l.collect(b); err != nil {
 		return nil, err
+	}
+	for i := range l.parts {
+		p := &l.parts[i]
+		if inside && p.bundle.Document.plain {
+			p.inner = "/" + unseen
+			continue
+		}
+		p.scope = newScope(p.bundle.Document, p.url)
+		if inside && p.scope.movable() {
+			p.inner = "/" + unseen
+		}
 	}
 	compiler := v5.NewCompiler()
 	// Set on this compiler alone: the library's own table is left as it is.
@@ -102,7 +143,7 @@ func (b *Bundle) Link() (*Linked, error) {
 // collect numbers the documents, nearest first.
 func (l *Linked) collect(root *Bundle) error {
 	seen := map[*Bundle]bool{root: true}
-	l.urls = map[*Bundle]string{}
+	l.numbers = map[*Bundle]int{}
 	l.parts = []part{{bundle: root}}
 	for i := 0; i < len(l.parts); i++ {
 		b := l.parts[i].bundle
@@ -112,9 +153,11 @@ func (l *Linked) collect(root *Bundle) error {
 				Problem: "there is no document for this reference", Cure: "give the reference a document",
 			}
 		}
+		if err := l.add(b.Document); err != nil {
+			return err
+		}
 		l.parts[i].url = scheme + strconv.Itoa(i) + "/"
-		l.urls[b] = l.parts[i].url
-		l.parts[i].scope = newScope(b.Document, l.parts[i].url)
+		l.numbers[b] = i
 		for _, name := range slices.Sorted(maps.Keys(b.References)) {
 			target := b.References[name]
 			if seen[target] {
@@ -133,90 +176,35 @@ func (l *Linked) collect(root *Bundle) error {
 	return nil
 }
 
-// rewrite returns a document's text with every reference replaced by the URL
-// of what it leads to, and every id by its absolute form.
-func (l *Linked) rewrite(i int) ([]byte, error) {
-	p := l.parts[i]
-	names := p.scope.names(p.bundle.References)
-	value := clone(p.bundle.Document.value)
-	draft := p.bundle.Document.draft
-	var unresolved error
-	p.scope.walk(value, func(pointer string, schema map[string]any, base string) {
-		if pointer == "" {
-			schema["$schema"] = draft.URL()
-		}
-		l.rewriteID(p, pointer, schema, base)
-		for _, keyword := range refKeywords {
-			ref, ok := schema[keyword].(string)
-			if !ok || ref == "" || strings.HasPrefix(ref, "#") {
-				continue
-			}
-			if keyword == "$dynamicRef" && draft < Draft2020 {
-				continue
-			}
-			target, ok := l.target(p, ref, base, names)
-			if !ok && unresolved == nil {
-				unresolved = &Error{
-					Code: CodeUnresolvedReference, Name: p.name, Pointer: pointer + "/" + keyword,
-					Problem: fmt.Sprintf("%s leads to no document at hand (of this document: %s)", quote(ref), list(p.bundle.References)),
-					Cure:    "register the schema that it means, and give it as a reference under exactly this name",
-				}
-			}
-			schema[keyword] = target
-		}
-	})
-	if unresolved != nil {
-		return nil, unresolved
-	}
-	text, err := json.Marshal(value)
-	if err != nil {
-		return nil, invalidSchema("", err)
-	}
-	return text, nil
-}
-
-func (l *Linked) rewriteID(p part, pointer string, schema map[string]any, base string) {
-	keyword := p.bundle.Document.draft.idKeyword()
-	id, ok := schema[keyword].(string)
-	if !ok {
-		return
-	}
-	target, fragment := splitFragment(id)
-	if target == "" {
-		return
-	}
+// add counts a document in, or refuses it.
+func (l *Linked) add(d *Document) error {
+	l.bytes += len(d.text)
+	l.patterns += d.patterns
+	l.schemas += d.schemas
+	l.work += d.work()
+	e := &Error{Code: CodeTooLarge}
 	switch {
-	case pointer != "":
-		schema[keyword] = base
-		if fragment != "" {
-			schema[keyword] = base + "#" + fragment
-		}
-	case fragment != "":
-		schema[keyword] = "#" + fragment
+	case l.bytes > MaxBundleBytes:
+		e.Problem = fmt.Sprintf("the schema and those that it refers to have more than %d bytes together", MaxBundleBytes)
+		e.Cure = "refer to smaller schemas"
+	case l.patterns > MaxPatterns:
+		return tooManyPatterns("")
+	case l.work > maxWork:
+		e.Problem = fmt.Sprintf("%d schemas in one document take too long to compile", d.schemas)
+		e.Cure = "split the document into several that refer to each other, and give few of the schemas inside of it an id"
 	default:
-		delete(schema, keyword)
+		return nil
 	}
+	return e
 }
 
-// target is the URL, fragment included, that ref leads to.
-func (l *Linked) target(p part, ref, base string, names map[string]string) (string, bool) {
-	found, ok := p.scope.find(ref, base, names)
-	if !ok {
-		return ref, false
-	}
-	fragment := ""
-	if i := strings.IndexByte(ref, '#'); i >= 0 {
-		fragment = ref[i:]
-	}
-	switch {
-	case found.name != "":
-		return l.urls[p.bundle.References[found.name]] + fragment, true
-	case found.metadata:
-		return ref, true
-	case found.url == p.scope.base:
-		return p.url + fragment, true
-	}
-	return found.url + fragment, true
+// Bytes is the length of the documents' texts together.
+func (l *Linked) Bytes() int { return l.bytes }
+
+// Size is about the memory that the compiled bundle takes, in bytes, its documents
+// included.
+func (l *Linked) Size() int {
+	return sizeOfByte*l.bytes + sizeOfSchema*l.schemas + sizeOfPattern*l.patterns
 }
 
 func (l *Linked) compile(compiler *v5.Compiler) (err error) {
@@ -227,7 +215,7 @@ func (l *Linked) compile(compiler *v5.Compiler) (err error) {
 			err = invalidSchema("", fmt.Errorf("%v", r))
 		}
 	}()
-	l.Schema, err = compiler.Compile(l.parts[0].url)
+	l.Schema, err = compiler.Compile(l.parts[0].url + l.parts[0].within(""))
 	if err != nil {
 		return l.compileError(err)
 	}
@@ -265,6 +253,9 @@ func (l *Linked) readable(text string) string {
 	return strings.TrimPrefix(text, "jsonschema: ")
 }
 
+// Bundle is what was compiled.
+func (l *Linked) Bundle() *Bundle { return l.parts[0].bundle }
+
 // Locate turns a location of the compiled schema (Schema.Location, or a
 // validation error's AbsoluteKeywordLocation) into where it was written. A
 // location outside the bundle (a metaschema's) is reported as not found.
@@ -283,7 +274,7 @@ func (l *Linked) Locate(location string) (Origin, bool) {
 	if err != nil {
 		return Origin{}, false
 	}
-	return Origin{Bundle: l.parts[i].bundle, Name: l.parts[i].name, Pointer: pointer}, true
+	return Origin{Bundle: l.parts[i].bundle, Name: l.parts[i].name, Pointer: strings.TrimPrefix(pointer, l.parts[i].inner)}, true
 }
 
 // Keywords are the keywords of a part of the compiled schema as they were
@@ -297,24 +288,6 @@ func (l *Linked) Keywords(s *v5.Schema) map[string]any {
 	value, _ := Find(origin.Bundle.Document.value, origin.Pointer)
 	keywords, _ := value.(map[string]any)
 	return keywords
-}
-
-func clone(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		m := make(map[string]any, len(v)+1)
-		for k, e := range v {
-			m[k] = clone(e)
-		}
-		return m
-	case []any:
-		a := make([]any, len(v))
-		for i, e := range v {
-			a[i] = clone(e)
-		}
-		return a
-	}
-	return v
 }
 
 func list(references map[string]*Bundle) string {

@@ -14,7 +14,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 
@@ -35,6 +35,10 @@ type Document struct {
 	value      any
 	draft      Draft
 	references []string
+	schemas    int  // objects that count as schemas
+	names      int  // ids inside of the document, and references by anchor
+	plain      bool // it has no id, and its references are fragments
+	patterns   int  // instructions of the regular expressions, compiled
 }
 
 // Parse reads a schema: strict JSON, an object or a boolean, of a known draft
@@ -70,10 +74,22 @@ func Parse(text []byte) (*Document, error) {
 	if err := d.checkPatterns(); err != nil {
 		return nil, err
 	}
-	if err := d.checkMetaschema(); err != nil {
-		return nil, err
+	if !surelyValid(value, d.draft) {
+		if err := d.checkMetaschema(); err != nil {
+			return nil, err
+		}
 	}
-	d.references = newScope(d, "").external()
+	scope := newScope(d, "")
+	if url, pointer, found := scope.twice(); found {
+		_, anchor := splitFragment(url)
+		return nil, &Error{
+			Code: CodeInvalidSchema, Pointer: pointer,
+			Problem: fmt.Sprintf("the anchor %s is given to two schemas", quote(anchor)),
+			Cure:    "give each schema a name of its own",
+		}
+	}
+	d.references, d.schemas, d.names = scope.external(), scope.schemas, scope.named
+	d.plain = scope.movable() && !scope.outward && scope.anonymous()
 	return d, nil
 }
 
@@ -92,6 +108,28 @@ func (d *Document) Draft() Draft { return d.draft }
 // their fragment, sorted, each once. The drafts' own metaschemas are not among
 // them: they are always at hand.
 func (d *Document) References() []string { return slices.Clone(d.references) }
+
+// The memory that a document takes, about, in bytes: for each byte of its text, for
+// each of its schemas when it is compiled, and for each instruction of a pattern.
+const (
+	sizeOfByte    = 12
+	sizeOfSchema  = 1200
+	sizeOfPattern = 100
+)
+
+// Size is about the memory that the document takes, in bytes.
+func (d *Document) Size() int { return sizeOfByte * len(d.text) }
+
+// work is how often the library looks at a part of the document, in the worst case,
+// while it compiles it: for each name, and in 2020-12 for each schema, at each of
+// the schemas.
+func (d *Document) work() int {
+	n := d.names
+	if d.draft == Draft2020 {
+		n += d.schemas
+	}
+	return n * d.schemas
+}
 
 func draftOf(value map[string]any) (Draft, error) {
 	schema, ok := value["$schema"]
@@ -113,6 +151,9 @@ func draftOf(value map[string]any) (Draft, error) {
 // checkPatterns compiles every regular expression, so that a bad one is named
 // with its place.
 func (d *Document) checkPatterns() error {
+	if !holdsPatterns(d.value) {
+		return nil
+	}
 	for pointer, schema := range d.Schemas() {
 		var patterns []string
 		if p, ok := schema["pattern"].(string); ok {
@@ -122,7 +163,11 @@ func (d *Document) checkPatterns() error {
 			patterns = append(patterns, sortedKeys(properties)...)
 		}
 		for _, p := range patterns {
-			if _, err := regexp.Compile(p); err != nil {
+			size, err := patternSize(p)
+			if d.patterns += size; d.patterns > MaxPatterns {
+				return tooManyPatterns(pointer)
+			}
+			if err != nil {
 				return &Error{
 					Code: CodeInvalidPattern, Pointer: pointer,
 					Problem: fmt.Sprintf("the regular expression %s doesn't compile: %v", quote(p), err),
@@ -132,6 +177,42 @@ func (d *Document) checkPatterns() error {
 		}
 	}
 	return nil
+}
+
+// holdsPatterns reports whether there is anything in value that may be a pattern.
+func holdsPatterns(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			if name == "pattern" || name == "patternProperties" || holdsPatterns(member) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, holdsPatterns)
+	}
+	return false
+}
+
+func tooManyPatterns(pointer string) *Error {
+	return &Error{
+		Code: CodeTooLarge, Pointer: pointer,
+		Problem: fmt.Sprintf("the regular expressions take more than %d steps together; a repetition counts as often as it may happen", MaxPatterns),
+		Cure:    "write shorter ones, or bound the length with maxLength instead of a repetition",
+	}
+}
+
+// patternSize is the number of instructions of a regular expression that compiles.
+func patternSize(pattern string) (int, error) {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 0, err
+	}
+	return len(program.Inst), nil
 }
 
 func (d *Document) checkMetaschema() (err error) {

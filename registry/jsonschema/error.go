@@ -11,6 +11,7 @@ const (
 	CodeInvalidPattern      = "invalid_pattern"      // a regular expression doesn't compile
 	CodeUnresolvedReference = "unresolved_reference" // a "$ref" leads nowhere
 	CodeTooManyReferences   = "too_many_references"  // more schemas hang together than MaxBundles
+	CodeTooLarge            = "too_large"            // the schemas that hang together are too large to compile
 	CodeLoop                = "loop"                 // a schema that applies itself to the same value
 )
 

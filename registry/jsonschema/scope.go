@@ -14,6 +14,17 @@ type scope struct {
 	root string          // the URL the document is compiled under
 	base string          // its own id, resolved against root; root if it has none
 	ids  map[string]bool // the resolved ids of the document and of schemas inside it
+	// schemas are how many there are, named how many ids inside the document and
+	// references by anchor.
+	schemas, named int
+	references     int // inward and outward
+	// anchors are where each name is given to a schema, by its URL.
+	anchors map[string][]string
+	// outward says that some references are written with more than a fragment.
+	outward bool
+	// rooted says that the document holds what means something else if the document
+	// is not the root of what is compiled.
+	rooted bool
 }
 
 // refKeywords hold references that may lead out of the document.
@@ -31,17 +42,107 @@ func newScope(d *Document, root string) *scope {
 		s.base = s.idOf(schema, root)
 	}
 	s.ids[s.base] = true
-	s.walk(d.value, func(pointer string, schema map[string]any, base string) {
+	references := 0
+	s.anchors = map[string][]string{}
+	s.walk(d.value, anyKeys, func(pointer string, schema map[string]any, base string) {
 		s.ids[base] = true
+		references += referencesOf(schema)
+		s.schemas++
+		for _, keyword := range refKeywords {
+			if ref, ok := schema[keyword].(string); ok {
+				s.outward = s.outward || ref != "" && ref[0] != '#'
+				if _, fragment := splitFragment(ref); fragment != "" && fragment[0] != '/' {
+					s.named++
+				}
+			}
+		}
+		for _, keyword := range [...]string{"$anchor", "$dynamicAnchor"} {
+			if anchor, ok := schema[keyword].(string); ok {
+				s.anchor(base+"#"+anchor, pointer)
+			}
+		}
+		text, id := schema[d.draft.idKeyword()].(string)
+		if _, fragment := splitFragment(text); fragment != "" && d.draft <= Draft7 && schema["$ref"] == nil {
+			s.anchor(base+"#"+fragment, pointer)
+		}
+		if id {
+			s.named++
+		}
+		_, vocabulary := schema["$vocabulary"]
+		s.rooted = s.rooted || id && pointer != "" || vocabulary
 	})
+	s.references = referencesIn(d.value)
+	// References in what is no schema, as far as one can see: a reference may lead to
+	// it all the same, and make it one. And those that are not rewritten.
+	s.rooted = s.rooted || references != s.references
 	return s
 }
 
+func (s *scope) anchor(url, pointer string) {
+	if at := s.anchors[url]; len(at) == 0 || at[len(at)-1] != pointer {
+		s.anchors[url] = append(at, pointer)
+	}
+}
+
+// twice is where a name is given that another schema has, if there is such a place: the
+// library would choose one of them by chance.
+func (s *scope) twice() (url, pointer string, found bool) {
+	for _, url := range slices.Sorted(maps.Keys(s.anchors)) {
+		if at := slices.Sorted(slices.Values(s.anchors[url])); len(at) > 1 {
+			return url, at[1], true
+		}
+	}
+	return "", "", false
+}
+
+// referencesOf counts the references that an object holds itself.
+func referencesOf(object map[string]any) (n int) {
+	for _, keyword := range refKeywords {
+		if _, ok := object[keyword].(string); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// referencesIn counts the references in a value, whatever they stand in.
+func referencesIn(value any) (n int) {
+	switch value := value.(type) {
+	case map[string]any:
+		n = referencesOf(value)
+		if _, ok := value["$recursiveRef"]; ok {
+			n++
+		}
+		for _, member := range value {
+			n += referencesIn(member)
+		}
+	case []any:
+		for _, item := range value {
+			n += referencesIn(item)
+		}
+	}
+	return n
+}
+
+// anonymous reports whether the document says no id at all.
+func (s *scope) anonymous() bool {
+	object, _ := s.doc.value.(map[string]any)
+	_, id := object[s.doc.draft.idKeyword()]
+	return !id && len(s.ids) == 1
+}
+
+// movable reports whether the document means the same inside of another one, where
+// the library does not validate it.
+func (s *scope) movable() bool {
+	_, object := s.doc.value.(map[string]any)
+	return object && s.doc.draft == Draft2020 && !s.rooted
+}
+
 // walk visits the schema objects in value with the base URL inside of them.
-func (s *scope) walk(value any, visit func(pointer string, schema map[string]any, base string)) {
+func (s *scope) walk(value any, keys func(map[string]any) []string, visit func(pointer string, schema map[string]any, base string)) {
 	type level struct{ pointer, base string }
 	stack := []level{{"", s.root}}
-	walkSchema("", value, func(pointer string, schema map[string]any) bool {
+	walkSchema("", value, keys, func(pointer string, schema map[string]any) bool {
 		top := len(stack) - 1
 		for top > 0 && !strings.HasPrefix(pointer, stack[top].pointer+"/") {
 			top--
@@ -120,8 +221,11 @@ func (s *scope) names(references map[string]*Bundle) map[string]string {
 
 // external lists the references that lead out of the document.
 func (s *scope) external() []string {
+	if s.references == 0 {
+		return nil
+	}
 	found := map[string]bool{}
-	s.walk(s.doc.value, func(_ string, schema map[string]any, base string) {
+	s.walk(s.doc.value, anyKeys, func(_ string, schema map[string]any, base string) {
 		for _, keyword := range refKeywords {
 			ref, ok := schema[keyword].(string)
 			if !ok {

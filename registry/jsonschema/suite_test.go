@@ -45,7 +45,7 @@ func (r *suiteRemotes) bundle(url string) *Bundle {
 // found by URL, so a relative one is resolved as a browser would.
 func (r *suiteRemotes) complete(b *Bundle, url string) {
 	s := newScope(b.Document, url)
-	s.walk(b.Document.value, func(_ string, schema map[string]any, base string) {
+	s.walk(b.Document.value, sortedKeys, func(_ string, schema map[string]any, base string) {
 		for _, keyword := range refKeywords {
 			ref, ok := schema[keyword].(string)
 			if !ok {

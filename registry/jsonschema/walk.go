@@ -24,11 +24,13 @@ var mapKeywords = map[string]bool{
 // because a "$ref" may lead there. Callers must not change the objects.
 func (d *Document) Schemas() iter.Seq2[string, map[string]any] {
 	return func(yield func(string, map[string]any) bool) {
-		walkSchema("", d.value, yield)
+		walkSchema("", d.value, sortedKeys, yield)
 	}
 }
 
-func walkSchema(pointer string, value any, yield func(string, map[string]any) bool) bool {
+// walkSchema visits the schema objects in value; keys are the keys of an object, in
+// the order in which they are visited.
+func walkSchema(pointer string, value any, keys func(map[string]any) []string, yield func(string, map[string]any) bool) bool {
 	schema, ok := value.(map[string]any)
 	if !ok {
 		return true
@@ -36,7 +38,7 @@ func walkSchema(pointer string, value any, yield func(string, map[string]any) bo
 	if !yield(pointer, schema) {
 		return false
 	}
-	for _, keyword := range sortedKeys(schema) {
+	for _, keyword := range keys(schema) {
 		if dataKeywords[keyword] {
 			continue
 		}
@@ -44,19 +46,19 @@ func walkSchema(pointer string, value any, yield func(string, map[string]any) bo
 		switch v := schema[keyword].(type) {
 		case map[string]any:
 			if !mapKeywords[keyword] {
-				if !walkSchema(at, v, yield) {
+				if !walkSchema(at, v, keys, yield) {
 					return false
 				}
 				continue
 			}
-			for _, name := range sortedKeys(v) {
-				if !walkSchema(at+"/"+escapeToken(name), v[name], yield) {
+			for _, name := range keys(v) {
+				if !walkSchema(at+"/"+escapeToken(name), v[name], keys, yield) {
 					return false
 				}
 			}
 		case []any:
 			for i, item := range v {
-				if !walkSchema(at+"/"+strconv.Itoa(i), item, yield) {
+				if !walkSchema(at+"/"+strconv.Itoa(i), item, keys, yield) {
 					return false
 				}
 			}
@@ -92,6 +94,15 @@ func Find(value any, pointer string) (any, bool) {
 		}
 	}
 	return value, true
+}
+
+// anyKeys are the keys in any order, for those to whom it does not matter.
+func anyKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	return keys
 }
 
 func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

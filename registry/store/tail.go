@@ -16,9 +16,11 @@ const (
 	// heartbeat is how often the server says that it is still there; twice that
 	// without a word and the reading starts anew.
 	heartbeat = time.Second
-	// fetchMessages and fetchBytes bound what waits in memory while replaying.
+	// fetchMessages and fetchBytes bound what waits in memory while replaying, and fetchWait how
+	// long one pull waits for messages.
 	fetchMessages = 500
 	fetchBytes    = 8 << 20
+	fetchWait     = 30 * time.Second
 	// retryFirst and retryMost bound the pause before the reading starts anew.
 	retryFirst = 25 * time.Millisecond
 	retryMost  = 2 * time.Second
@@ -108,20 +110,14 @@ func (l *Log) follow(ctx context.Context, at *Position, r Reader) error {
 		_ = l.js.DeleteConsumer(ctx, Stream, consumer.CachedInfo().Name)
 	}()
 
-	messages, err := consumer.Messages(
-		jetstream.PullMaxMessagesWithBytesLimit(fetchMessages, fetchBytes),
-		jetstream.PullHeartbeat(heartbeat),
-	)
-	if err != nil {
-		return unavailable("start reading", err)
-	}
-	defer messages.Stop()
+	pulls := &pulls{ctx: ctx, consumer: consumer}
+	defer pulls.end()
 	r.Interrupted(nil)
 
 	for expected := uint64(1); ; expected++ {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		msg, err := pulls.next()
 		if err != nil {
-			return unavailable("read on", errors.Join(context.Cause(ctx), err))
+			return unavailable("read on", err)
 		}
 		meta, err := msg.Metadata()
 		if err != nil {
@@ -141,6 +137,71 @@ func (l *Log) follow(ctx context.Context, at *Position, r Reader) error {
 		*at = entry.Position
 	}
 }
+
+// pulls are a consumer's messages, fetched by the batch. The library's iterator would
+// do, but that its buffer holds as many messages as are asked for and not one more:
+// with the server's own remarks between them it drops one, and the reading begins
+// anew. A batch's buffer is twice as large as the batch.
+type pulls struct {
+	ctx      context.Context //nolint:containedctx // of the reading that it is a part of
+	consumer jetstream.Consumer
+	batch    jetstream.MessageBatch
+	cancel   context.CancelFunc
+}
+
+func (p *pulls) next() (jetstream.Msg, error) {
+	for {
+		if p.batch == nil {
+			if err := p.fetch(); err != nil {
+				return nil, err
+			}
+		}
+		select {
+		case msg, ok := <-p.batch.Messages():
+			if ok {
+				return msg, nil
+			}
+			err := p.batch.Error()
+			p.end()
+			if err != nil {
+				return nil, err
+			}
+		case <-p.ctx.Done():
+			return nil, context.Cause(p.ctx)
+		}
+	}
+}
+
+func (p *pulls) fetch() (err error) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	p.batch, err = p.consumer.Fetch(
+		fetchMessages, jetstream.FetchContext(pulling{ctx, time.Now().Add(fetchWait)}), jetstream.FetchHeartbeat(heartbeat), jetstream.FetchMaxBytes(fetchBytes),
+	)
+	if err != nil {
+		cancel()
+		return err
+	}
+	p.cancel = cancel
+	return nil
+}
+
+// end gives up the batch under way, if there is one.
+func (p *pulls) end() {
+	if p.batch != nil {
+		p.cancel()
+		p.batch = nil
+	}
+}
+
+// pulling is the context of a pull. It has a deadline to derive the pull's expiry at
+// the server from, but does not end then: what the server sent just before it is
+// still to be read.
+type pulling struct {
+	context.Context //nolint:containedctx // it is a context
+	deadline        time.Time
+}
+
+func (p pulling) Deadline() (time.Time, bool) { return p.deadline, true }
 
 // whileConnected is ctx until the connection is lost. The iterator of a consumer
 // stays silent then, and a consumer in memory may be gone with its server.

@@ -28,6 +28,9 @@ type Registry struct {
 	URL string // for client.New
 
 	mu       sync.Mutex
+	states   map[place]string // of versions that are not active
+	abouts   map[string]client.About
+	seen     map[string][]client.Consumer // by subject
 	subjects map[string][]client.Version
 	ids      map[string]int
 	levels   map[string]string
@@ -41,6 +44,7 @@ type Registry struct {
 func New(t testing.TB) *Registry {
 	t.Helper()
 	r := &Registry{
+		states: map[place]string{}, abouts: map[string]client.About{}, seen: map[string][]client.Consumer{},
 		subjects: map[string][]client.Version{}, ids: map[string]int{}, refuse: map[string]client.Error{},
 		levels: map[string]string{"": "BACKWARD"}, modes: map[string]string{"": "READWRITE"},
 	}
@@ -97,13 +101,27 @@ func (r *Registry) handler() http.Handler {
 		"GET /mode/{subject}":                                 r.setting("mode", r.modes),
 		"PUT /mode":                                           r.set("mode", r.modes),
 		"PUT /mode/{subject}":                                 r.set("mode", r.modes),
+
+		"POST /api/v1/subjects/{subject}/versions":                r.registerNative,
+		"PUT /api/v1/subjects/{subject}/versions/{version}/state": r.setState,
+		"PUT /api/v1/subjects/{subject}/about":                    r.setAbout,
+		"GET /api/v1/subjects/{subject}/consumers":                r.consumers,
+		"PUT /api/v1/subjects/{subject}/consumers/{name}":         r.report,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, request *http.Request) {
 			body, failure := r.locked(request, handle)
 			w.Header().Set("Content-Type", contentType)
 			if failure != nil {
-				w.WriteHeader(failure.Status)
 				body = map[string]any{"error_code": failure.Code, "message": failure.Message}
+				if failure.Name != "" {
+					w.Header().Set("Content-Type", "application/problem+json")
+					body = map[string]any{"code": failure.Name, "detail": failure.Message, "status": failure.Status}
+				}
+				w.WriteHeader(failure.Status)
+			}
+			if failure == nil && body == nil {
+				w.WriteHeader(http.StatusNoContent)
+				return
 			}
 			_ = json.NewEncoder(w).Encode(body) // the client's side of the test sees what is missing
 		})
@@ -131,9 +149,13 @@ func fail(status, code int, format string, args ...any) *client.Error {
 	return &client.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// live are the versions that are not deleted.
+func guid(id int) string { return fmt.Sprintf("00000000-0000-8000-8000-%012d", id) }
+
+// live are the versions that are neither deleted nor drafts.
 func (r *Registry) live(subject string) []client.Version {
-	return slices.DeleteFunc(slices.Clone(r.subjects[subject]), func(v client.Version) bool { return v.Deleted })
+	return slices.DeleteFunc(slices.Clone(r.subjects[subject]), func(v client.Version) bool {
+		return v.Deleted || r.states[place{subject, v.Version}] == "draft"
+	})
 }
 
 func (r *Registry) names(*http.Request) (any, *client.Error) {
@@ -200,7 +222,7 @@ func (r *Registry) register(request *http.Request) (any, *client.Error) {
 		r.ids[identity] = len(r.ids) + 1
 	}
 	v := client.Version{
-		Subject: subject, Version: len(r.subjects[subject]) + 1, ID: r.ids[identity], GUID: fmt.Sprintf("00000000-0000-8000-8000-%012d", r.ids[identity]),
+		Subject: subject, Version: len(r.subjects[subject]) + 1, ID: r.ids[identity], GUID: guid(r.ids[identity]),
 		Type: s.Type, Schema: s.Schema, References: s.References, Metadata: s.Metadata,
 	}
 	r.subjects[subject] = append(r.subjects[subject], v)

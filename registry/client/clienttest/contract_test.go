@@ -15,6 +15,8 @@ import (
 	"github.com/lockstep-mesh/lockstep/registry/client/clienttest"
 	"github.com/lockstep-mesh/lockstep/registry/httpapi"
 	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
+	"github.com/lockstep-mesh/lockstep/registry/nativeapi"
+	"github.com/lockstep-mesh/lockstep/registry/presence"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 
@@ -36,7 +38,17 @@ func real(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
-	s := httptest.NewServer(httpapi.New(r))
+	book, err := presence.Open(t.Context(), js, presence.Options{Environment: "production"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(book.Close)
+	native, err := nativeapi.New(r, nativeapi.WithPresence(book))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(native.Close)
+	s := httptest.NewServer(native.Beside(httpapi.New(r)))
 	t.Cleanup(s.Close)
 	return s.URL
 }
@@ -49,7 +61,11 @@ func TestContract(t *testing.T) {
 		"registry": real,
 		"fake":     func(t *testing.T) string { t.Helper(); return clienttest.New(t).URL },
 	} {
-		t.Run(name, func(t *testing.T) { contract(t, start(t)) })
+		t.Run(name, func(t *testing.T) {
+			url := start(t)
+			contract(t, url)
+			nativeContract(t, url)
+		})
 	}
 }
 
@@ -217,5 +233,60 @@ func TestRefusals(t *testing.T) {
 	}
 	if authors := fake.Authors(); authors[0] != "ada" {
 		t.Errorf("%q", authors)
+	}
+}
+
+// nativeContract is the part of Lockstep's own API.
+func nativeContract(t *testing.T, url string) {
+	t.Helper()
+	c, err := client.New(url, client.WithAttempts(1), client.WithAuthor("ada"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	expect := func(err error, name string) {
+		t.Helper()
+		if client.NameOf(err) != name {
+			t.Errorf("%v, want %s", err, name)
+		}
+	}
+	const subject = "life/of a.version"
+	schema := client.Schema{Type: "JSON", Schema: `{"type":"object","properties":{"life":{}}}`}
+	_, err = c.Consumers(ctx, subject)
+	expect(err, "subject_not_found")
+	expect(c.SetAbout(ctx, subject, client.About{Team: "x"}), "subject_not_found")
+	expect(c.SetState(ctx, subject, 1, "active", ""), "subject_not_found")
+	draft, err := c.RegisterDraft(ctx, subject, schema)
+	if must(err); draft.Version != 1 || draft.ID == 0 || draft.GUID == "" || draft.Schema != schema.Schema {
+		t.Errorf("the draft is %+v", draft)
+	}
+	if again, err := c.RegisterDraft(ctx, subject, schema); err != nil || again.Version != 1 || again.ID != draft.ID {
+		t.Errorf("the draft again is %+v, %v", again, err)
+	}
+	if _, err := c.Latest(ctx, subject); client.CodeOf(err) != 40401 {
+		t.Errorf("the latest beside a draft: %v", err)
+	}
+	expect(c.SetState(ctx, subject, 1, "retired", ""), "state_transition")
+	expect(c.SetState(ctx, subject, 2, "active", ""), "version_not_found")
+	must(c.SetState(ctx, subject, 1, "active", "it is good"))
+	must(c.SetState(ctx, subject, 1, "active", ""))
+	if v, err := c.Latest(ctx, subject); err != nil || v.Version != 1 {
+		t.Errorf("the latest is %+v, %v", v, err)
+	}
+	must(c.SetState(ctx, subject, 1, "deprecated", ""))
+	must(c.SetState(ctx, subject, 1, "retired", ""))
+	must(c.SetAbout(ctx, subject, client.About{Team: "checkout", Contact: "#checkout"}))
+	must(c.ReportConsumer(ctx, client.Consumer{Subject: subject, Name: "billing/eu", Version: 1, Environment: "staging"}))
+	must(c.ReportConsumer(ctx, client.Consumer{Subject: subject, Name: "billing/eu", Version: 1, Environment: "staging"}))
+	expect(c.ReportConsumer(ctx, client.Consumer{Subject: subject, Name: "billing/eu", Version: 9}), "version_not_found")
+	if list, err := c.Consumers(ctx, subject); err != nil || len(list) != 1 || list[0].Name != "billing/eu" || list[0].Role != "consumer" || list[0].LastSeen.IsZero() {
+		t.Errorf("consumers: %+v, %v", list, err)
 	}
 }

@@ -1,0 +1,4 @@
+package nativeapi
+
+// WithHeartbeat is for tests that cannot wait.
+var WithHeartbeat = withHeartbeat
