@@ -2,7 +2,9 @@ package mask
 
 import (
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/binary"
+	"time"
 )
 
 // bitStream is an endless stream of keyed bytes: a digest, and what hashing it
@@ -18,14 +20,9 @@ func newBitStream(digest [sha256.Size]byte) *bitStream {
 	return &bitStream{seed: digest, block: digest}
 }
 
-// bytes are the next n bytes, good until the next call.
-func (b *bitStream) bytes(n int) []byte {
-	if b.next+n <= len(b.block) {
-		b.next += n
-		return b.block[b.next-n : b.next]
-	}
-	out := make([]byte, 0, n)
-	for len(out) < n {
+// fill fills p with the next bytes.
+func (b *bitStream) fill(p []byte) {
+	for len(p) > 0 {
 		if b.next == len(b.block) {
 			b.count++
 			var input [sha256.Size + 8]byte
@@ -33,17 +30,81 @@ func (b *bitStream) bytes(n int) []byte {
 			binary.BigEndian.PutUint64(input[sha256.Size:], b.count)
 			b.block, b.next = sha256.Sum256(input[:]), 0
 		}
-		taken := copy(out[len(out):n], b.block[b.next:])
-		out = out[:len(out)+taken]
+		taken := copy(p, b.block[b.next:])
+		p = p[taken:]
 		b.next += taken
 	}
-	return out
 }
 
-func (b *bitStream) uint16() uint16 { return binary.BigEndian.Uint16(b.bytes(2)) }
-func (b *bitStream) uint64() uint64 { return binary.BigEndian.Uint64(b.bytes(8)) }
+func (b *bitStream) uint16() uint16 {
+	var p [2]byte
+	b.fill(p[:])
+	return binary.BigEndian.Uint16(p[:])
+}
+
+func (b *bitStream) uint64() uint64 {
+	var p [8]byte
+	b.fill(p[:])
+	return binary.BigEndian.Uint64(p[:])
+}
 
 // below is a number from 0 to n-1; n must be positive. Its bias is below n/2^64.
 func (b *bitStream) below(n int) int {
 	return int(b.uint64() % uint64(n))
+}
+
+// digits appends n decimal digits, at most 19.
+func (b *bitStream) digits(dst []byte, n int) []byte {
+	start := len(dst)
+	v := b.uint64()
+	for range n {
+		dst = append(dst, '0')
+	}
+	for i := len(dst) - 1; i >= start; i-- {
+		dst[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return dst
+}
+
+// alphabet is base32 without letters that are easily taken for digits.
+var alphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// letters appends n letters and digits of 5 bits each, at most 48.
+func (b *bitStream) letters(dst []byte, n int) []byte {
+	var bits [30]byte
+	size := (n*5 + 7) / 8
+	b.fill(bits[:size])
+	start := len(dst)
+	return alphabet.AppendEncode(dst, bits[:size])[:start+n]
+}
+
+// host appends a host of the domains that are reserved for examples (RFC 2606).
+func (b *bitStream) host(dst []byte) []byte {
+	return append(dst, [...]string{"example.com", "example.org", "example.net"}[b.below(3)]...)
+}
+
+// time is a second of the hundred years from 1970.
+func (b *bitStream) time() time.Time {
+	const century = 36525 * 24 * 60 * 60
+	return time.Unix(int64(b.uint64()%century), 0).UTC()
+}
+
+// word appends a capitalised, pronounceable word of ten letters: 16 bits for each five
+// (consonant, vowel, consonant, vowel, consonant), the encoding known as proquints.
+func (b *bitStream) word(dst []byte) []byte {
+	const consonants, vowels = "bdfghjklmnprstvz", "aiou"
+	start := len(dst)
+	for range 2 {
+		n := b.uint16()
+		for i, shift := range [...]int{12, 10, 6, 4, 0} {
+			if i%2 == 0 {
+				dst = append(dst, consonants[n>>shift&15])
+			} else {
+				dst = append(dst, vowels[n>>shift&3])
+			}
+		}
+	}
+	dst[start] -= 'a' - 'A'
+	return dst
 }

@@ -1,11 +1,52 @@
 package mask
 
 import (
+	"bytes"
 	"math/big"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
+
+// appendCanonical appends canonical(class, …) to dst, without allocating for
+// what most values are: ASCII, and integers.
+func appendCanonical(dst []byte, class Class, kind Kind, text []byte) []byte {
+	if kind == Number {
+		if bytes.ContainsAny(text, ".eE") || string(text) == "-0" {
+			return append(dst, canonicalNumber(string(text))...)
+		}
+		return append(dst, text...)
+	}
+	switch class {
+	case Email, Login, PersonName, Address, Name, Location:
+		start := len(dst)
+		for _, c := range bytes.TrimSpace(text) {
+			switch {
+			case c >= utf8.RuneSelf, c < ' ':
+				return append(dst[:start], canonical(class, Value{Kind: kind, Text: string(text)})...)
+			case c >= 'A' && c <= 'Z':
+				c += 'a' - 'A'
+			case c == ' ' && class != Email && class != Login && dst[len(dst)-1] == ' ':
+				continue // the first byte is no space, so that there is one before
+			}
+			dst = append(dst, c)
+		}
+		return dst
+	case UUID:
+		if len(text) == 36 && !bytes.ContainsFunc(text, func(r rune) bool { return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'f') }) {
+			return append(dst, text...)
+		}
+		return append(dst, canonical(class, Value{Kind: kind, Text: string(text)})...)
+	case Phone:
+		return appendPhone(dst, bytes.TrimSpace(text))
+	case IP, URL, Account:
+		return append(dst, canonical(class, Value{Kind: kind, Text: string(text)})...)
+	default:
+		return append(dst, text...)
+	}
+}
 
 // canonical is the form of a value that its token is made from, so that what
 // people write in several ways has one token.
@@ -20,7 +61,7 @@ func canonical(class Class, v Value) string {
 	case PersonName, Address, Name, Location:
 		return strings.ToLower(strings.Join(strings.Fields(text), " "))
 	case Phone:
-		return canonicalPhone(text)
+		return string(appendPhone(nil, []byte(text)))
 	case UUID:
 		return strings.ToLower(strings.Trim(strings.TrimPrefix(strings.ToLower(text), "urn:uuid:"), "{}"))
 	case IP:
@@ -46,30 +87,64 @@ func canonicalNumber(text string) string {
 		}
 		return text
 	}
-	r, ok := new(big.Rat).SetString(text)
+	mantissa, exponent := text, 0
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		n, err := strconv.Atoi(text[i+1:])
+		if err != nil {
+			return text // an exponent of twenty digits is written in one way
+		}
+		mantissa, exponent = text[:i], n
+	}
+	digits, exponent := significant(mantissa, exponent)
+	shortest := digits + "e" + strconv.Itoa(exponent)
+	// Written out, a number of a few bytes may have millions of digits.
+	if len(digits) > maxPlain || exponent > maxPlain || exponent < -maxPlain {
+		return shortest
+	}
+	r, ok := new(big.Rat).SetString(shortest)
 	if !ok {
 		return text
 	}
 	return r.RatString()
 }
 
-// canonicalPhone keeps the digits, and the plus with which a number in
+// maxPlain bounds the digits, and the exponent, of numbers that are written out.
+const maxPlain = 400
+
+// significant are a number's digits from the first to the last that isn't 0,
+// with its sign, and the exponent that belongs to them.
+func significant(mantissa string, exponent int) (string, int) {
+	sign := ""
+	if rest, negative := strings.CutPrefix(mantissa, "-"); negative {
+		sign, mantissa = "-", rest
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	shortest := strings.TrimRight(digits, "0")
+	if shortest == "" {
+		return "0", 0
+	}
+	return sign + shortest, exponent - len(fraction) + len(digits) - len(shortest)
+}
+
+// appendPhone keeps the digits, and the plus with which a number in
 // international form begins; 00 means the same.
-func canonicalPhone(text string) string {
-	var digits strings.Builder
-	for _, r := range text {
-		if r >= '0' && r <= '9' {
-			digits.WriteRune(r)
+func appendPhone(dst, text []byte) []byte {
+	start := len(dst)
+	dst = append(dst, '+')
+	for _, c := range text {
+		if c >= '0' && c <= '9' {
+			dst = append(dst, c)
 		}
 	}
-	d := digits.String()
-	if strings.HasPrefix(text, "+") {
-		return "+" + d
+	digits := dst[start+1:]
+	switch {
+	case len(text) > 0 && text[0] == '+':
+		return dst
+	case bytes.HasPrefix(digits, []byte("00")):
+		return append(dst[:start+1], digits[2:]...)
 	}
-	if rest, ok := strings.CutPrefix(d, "00"); ok {
-		return "+" + rest
-	}
-	return d
+	return append(dst[:start], digits...)
 }
 
 // canonicalURL lowers the case of scheme and host, where case has no meaning.

@@ -56,7 +56,7 @@ var classes = map[Class]classInfo{
 	Phone:      {60, FormPhone, "a telephone number"},
 	Email:      {61, FormEmail, "an e-mail address"},
 	Address:    {62, FormAddress, "a postal address, or a part of it"},
-	Account:    {70, Opaque, "a bank account, payment card, tax or social security number"},
+	Account:    {70, FormAccount, "a bank account, payment card, tax or social security number"},
 	Sensitive:  {80, Opaque, "what the law singles out: health, belief, origin"},
 	Text:       {90, Opaque, "free text, in which anything may stand"},
 	Secret:     {100, Opaque, "a credential"},

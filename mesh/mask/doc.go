@@ -41,6 +41,15 @@
 // mentions, in "properties" or in a pointer to the place, is known, and so is
 // no data even in a map.
 //
+// A mark may depend on another value of the same event: under
+//
+//	/owner/name: {class: person-name, when: {at: type, in: [User]}, else: name}
+//
+// the class holds where the value at "at" is one of "in". "at" is a JSON pointer
+// into the event, or the name of a property beside the marked value. Where that
+// value is something else the mark gives the class "else" or, without one, says
+// nothing; where it is missing, the more protective of both classes holds.
+//
 // Which one counts, for one value:
 //
 //  1. its place in "subjects" (an exact subject before one with wildcards, then
@@ -56,12 +65,47 @@
 // Where several classes stand on one level, the most protective counts (see
 // MoreProtective). A property whose name is "*" can't be told from the wildcard.
 //
+// # Techniques
+//
+// A policy gives each class a rule: a Technique, and its options. Every
+// technique says what it Keeps and Reveals, and whether it is Reversible:
+//
+//	classes:
+//	  email:       {technique: token}
+//	  person-name: {technique: synthetic}
+//	  id:          {technique: fpe, alphabet: alphanumeric}
+//	  date:        {technique: date-shift, days: 30, by: id}
+//	  amount:      {technique: noise, percent: 5}         # or {technique: bucket, size: 10}
+//	  ip:          {technique: truncate, to: network}     # or to: year, month, day, hour; or length: 2
+//	  account:     {technique: encrypt}                   # read again by Ring.Reveal, at the origin
+//	  location:    {technique: constant, value: somewhere}
+//	  internal:    {technique: cel, expression: "event.type == 'User' ? token(value) : value"}
+//	  text:        {technique: scrub}
+//
+// What a technique makes is valid under the Shape, or refused: then the event
+// is withheld. Null and the empty string stay as they are.
+//
+// A Field is a place compiled for a Masker; its Append makes one value. Where
+// it NeedsEvent, the caller collects the event's classified values in an Event
+// first.
+//
 // # Tokens
 //
 // A token is HMAC-SHA256 under a key that HKDF derives from the root key for
 // the pair of destination and class, over the value in its canonical form (an
 // e-mail address in lower case, an integer without its fraction or exponent, …).
-// It carries at least 20 bits, mostly 64 to 128: the odds that any two of n
-// values collide are about n²/2^(bits+1). Addresses from the documentation
-// ranges (ip) and dates are fewer than that, and collide.
+// It carries at least 20 bits, mostly 64 to 128 (see Form): the odds that any two
+// of n values collide are about n²/2^(bits+1). Addresses from the documentation
+// ranges (ip) and dates are fewer than that, and collide. Where two values must
+// never become one, use fpe or encrypt, which are bijections.
+//
+// The keys of hashes, noise, shifted dates, fpe and encryption are derived
+// apart, so that none of these tells anything of a token.
+//
+// # Keys
+//
+// A Ring has an origin's root keys: the active one, and retiring ones that are
+// kept to reveal and to map tokens. It comes from a file (mode 0600), an
+// environment variable or a command (KeySource). Rotating it breaks joins across
+// the rotation.
 package mask

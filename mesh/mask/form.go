@@ -1,13 +1,12 @@
 package mask
 
 import (
-	"encoding/base32"
+	"bytes"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 )
 
@@ -23,10 +22,14 @@ const (
 	FormLogin      Form = "login"       // user- and 16 letters and digits (80 bits)
 	FormName       Form = "name"        // name- and 16 letters and digits (80 bits)
 	FormPersonName Form = "person-name" // two pronounceable words (64 bits)
-	FormPhone      Form = "phone"       // +999 and 11 digits: a country code that nobody has (36 bits)
+	FormPhone      Form = "phone"       // the value's country code, 000 and 9 digits (29 bits), else +999 and 11 digits (36 bits)
 	FormUUID       Form = "uuid"        // a UUID of version 8 (122 bits)
 	FormIP         Form = "ip"          // 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24 (9 bits), 2001:db8::/32 (96 bits)
 	FormAddress    Form = "address"     // a number and a pronounceable street (42 bits)
+	FormCity       Form = "city"        // a pronounceable word (32 bits)
+	FormIBAN       Form = "iban"        // an IBAN with valid check digits that no bank can issue (36 bits and more)
+	FormCard       Form = "card"        // a card number with a valid check digit that nobody can issue (23 to 49 bits)
+	FormAccount    Form = "account"     // an IBAN for an IBAN, a card number for a card number, else opaque
 	FormDate       Form = "date"        // a day between 1970 and 2069 (15 bits)
 	FormDateTime   Form = "date-time"   // a second of such a day, in UTC (31 bits)
 	FormHex        Form = "hex"         // 32 hexadecimal digits (128 bits)
@@ -34,80 +37,84 @@ const (
 	FormTime       Form = "time"        // a time of day in UTC (16 bits)
 )
 
-// forms write a token in each form out of keyed bits. v is the value that it
-// stands for, of which only an address's family counts.
-var forms = map[Form]func(bits *bitStream, v Value) string{
-	Opaque:   func(b *bitStream, _ Value) string { return b.letters(26) },
-	FormHex:  func(b *bitStream, _ Value) string { return hex.EncodeToString(b.bytes(16)) },
-	FormName: func(b *bitStream, _ Value) string { return "name-" + b.letters(16) },
-	FormLogin: func(b *bitStream, _ Value) string {
-		return "user-" + b.letters(16)
+// formWriter appends a token in one form, made out of keyed bits, to dst. text
+// is the value that it stands for, of which only what the form's description
+// names may count: an address's family, a number's country, an account's kind.
+type formWriter func(dst []byte, bits *bitStream, text []byte) []byte
+
+// forms write a token in each form. All of them write printable ASCII without
+// quotes and backslashes, so that it is a JSON string's content as it stands.
+var forms = map[Form]formWriter{
+	Opaque:   func(dst []byte, b *bitStream, _ []byte) []byte { return b.letters(dst, 26) },
+	FormHex:  writeHex,
+	FormName: func(dst []byte, b *bitStream, _ []byte) []byte { return b.letters(append(dst, "name-"...), 16) },
+	FormLogin: func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.letters(append(dst, "user-"...), 16)
 	},
-	FormEmail: func(b *bitStream, _ Value) string {
-		local := b.letters(16)
-		return local + "@" + b.host()
+	FormEmail: func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.host(append(b.letters(dst, 16), '@'))
 	},
-	FormURL: func(b *bitStream, _ Value) string {
-		path := b.letters(16)
-		return "https://" + b.host() + "/" + path
+	FormURL: writeURL,
+	FormHostname: func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.host(append(b.letters(append(dst, 'h'), 16), '.'))
 	},
-	FormHostname: func(b *bitStream, _ Value) string {
-		label := b.letters(16)
-		return "h" + label + "." + b.host()
+	FormPersonName: func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.word(append(b.word(dst), ' '))
 	},
-	FormPersonName: func(b *bitStream, _ Value) string { return b.word(2) + " " + b.word(2) },
-	FormAddress: func(b *bitStream, _ Value) string {
-		return fmt.Sprintf("%d %s Street", 1+b.below(998), b.word(2))
+	FormAddress: func(dst []byte, b *bitStream, _ []byte) []byte {
+		dst = strconv.AppendInt(dst, int64(1+b.below(998)), 10)
+		return append(b.word(append(dst, ' ')), " Street"...)
 	},
-	FormPhone: func(b *bitStream, _ Value) string {
-		return fmt.Sprintf("+999%011d", b.uint64()%100_000_000_000)
-	},
-	FormUUID: func(b *bitStream, _ Value) string {
-		u := b.bytes(16)
-		u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80
-		var room [36]byte
-		out := hex.AppendEncode(room[:0], u[:4])
-		for i := 4; i < 10; i += 2 {
-			out = hex.AppendEncode(append(out, '-'), u[i:i+2])
+	FormCity:    func(dst []byte, b *bitStream, _ []byte) []byte { return b.word(dst) },
+	FormPhone:   writePhone,
+	FormIBAN:    writeIBAN,
+	FormCard:    writeCard,
+	FormAccount: writeAccount,
+	FormUUID:    writeUUID,
+	FormIP: func(dst []byte, b *bitStream, text []byte) []byte {
+		if bytes.IndexByte(text, ':') >= 0 {
+			if a, err := netip.ParseAddr(string(bytes.TrimSpace(text))); err == nil && a.Is6() && !a.Is4In6() {
+				return writeIPv6(dst, b, nil)
+			}
 		}
-		return string(hex.AppendEncode(append(out, '-'), u[10:]))
+		return writeIPv4(dst, b, nil)
 	},
-	FormIP: func(b *bitStream, v Value) string {
-		if a, err := netip.ParseAddr(v.Text); err == nil && a.Is6() && !a.Is4In6() {
-			return ipv6(b)
-		}
-		return ipv4(b)
+	FormDate: func(dst []byte, b *bitStream, _ []byte) []byte { return b.time().AppendFormat(dst, time.DateOnly) },
+	FormDateTime: func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.time().AppendFormat(dst, time.RFC3339)
 	},
-	FormDate: func(b *bitStream, _ Value) string { return b.time().Format(time.DateOnly) },
-	FormDateTime: func(b *bitStream, _ Value) string {
-		return b.time().Format(time.RFC3339)
-	},
-	FormTime: func(b *bitStream, _ Value) string { return b.time().Format("15:04:05Z07:00") },
+	FormTime: func(dst []byte, b *bitStream, _ []byte) []byte { return b.time().AppendFormat(dst, "15:04:05Z07:00") },
 }
 
 // formats are the values that the formats of JSON Schema demand.
-var formats = map[string]func(bits *bitStream, v Value) string{
-	"date-time":             forms[FormDateTime],
-	"date":                  forms[FormDate],
-	"time":                  forms[FormTime],
-	"duration":              func(b *bitStream, _ Value) string { return fmt.Sprintf("P%dD", 1+b.below(1<<30)) },
-	"email":                 forms[FormEmail],
-	"idn-email":             forms[FormEmail],
-	"hostname":              forms[FormHostname],
-	"idn-hostname":          forms[FormHostname],
-	"ipv4":                  func(b *bitStream, _ Value) string { return ipv4(b) },
-	"ip-address":            func(b *bitStream, _ Value) string { return ipv4(b) },
-	"ipv6":                  func(b *bitStream, _ Value) string { return ipv6(b) },
-	"uri":                   forms[FormURL],
-	"iri":                   forms[FormURL],
-	"uri-reference":         forms[FormURL],
-	"uriref":                forms[FormURL],
-	"iri-reference":         forms[FormURL],
-	"uri-template":          forms[FormURL],
-	"uuid":                  forms[FormUUID],
-	"regex":                 func(b *bitStream, _ Value) string { return b.letters(26) },
-	"json-pointer":          func(b *bitStream, _ Value) string { return "/" + b.letters(26) },
-	"relative-json-pointer": func(b *bitStream, _ Value) string { return "0/" + b.letters(26) },
+var formats = map[string]formWriter{
+	"date-time": forms[FormDateTime],
+	"date":      forms[FormDate],
+	"time":      forms[FormTime],
+	"duration": func(dst []byte, b *bitStream, _ []byte) []byte {
+		return append(strconv.AppendInt(append(dst, 'P'), int64(1+b.below(1<<30)), 10), 'D')
+	},
+	"email":         forms[FormEmail],
+	"idn-email":     forms[FormEmail],
+	"hostname":      forms[FormHostname],
+	"idn-hostname":  forms[FormHostname],
+	"ipv4":          writeIPv4,
+	"ip-address":    writeIPv4,
+	"ipv6":          writeIPv6,
+	"uri":           writeURL,
+	"iri":           writeURL,
+	"uri-reference": writeURL,
+	"uriref":        writeURL,
+	"iri-reference": writeURL,
+	"uri-template":  writeURL,
+	"uuid":          writeUUID,
+	"regex":         forms[Opaque],
+	"json-pointer": func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.letters(append(dst, '/'), 26)
+	},
+	"relative-json-pointer": func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.letters(append(dst, "0/"...), 26)
+	},
 }
 
 // Known reports whether f is a form.
@@ -116,51 +123,36 @@ func (f Form) Known() bool { _, ok := forms[f]; return ok }
 // Forms lists the forms, sorted.
 func Forms() []Form { return slices.Sorted(maps.Keys(forms)) }
 
-func ipv4(b *bitStream) string {
-	nets := [...]string{"192.0.2.", "198.51.100.", "203.0.113."}
-	return fmt.Sprintf("%s%d", nets[b.below(len(nets))], b.below(256))
+func writeHex(dst []byte, b *bitStream, _ []byte) []byte {
+	var p [16]byte
+	b.fill(p[:])
+	return hex.AppendEncode(dst, p[:])
 }
 
-func ipv6(b *bitStream) string {
-	a := [16]byte{0x20, 0x01, 0x0d, 0xb8}
-	copy(a[4:], b.bytes(12))
-	return netip.AddrFrom16(a).String()
+func writeURL(dst []byte, b *bitStream, _ []byte) []byte {
+	var path [16]byte
+	b.letters(path[:0], 16)
+	return append(append(b.host(append(dst, "https://"...)), '/'), path[:]...)
 }
 
-// alphabet is base32 without letters that are easily taken for digits.
-var alphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
-
-// letters are n letters and digits of 5 bits each.
-func (b *bitStream) letters(n int) string {
-	var room [64]byte
-	return string(alphabet.AppendEncode(room[:0], b.bytes((n*5+7)/8))[:n])
-}
-
-func (b *bitStream) host() string {
-	return [...]string{"example.com", "example.org", "example.net"}[b.below(3)]
-}
-
-// time is a second of the hundred years from 1970.
-func (b *bitStream) time() time.Time {
-	const century = 36525 * 24 * 60 * 60
-	return time.Unix(int64(b.uint64()%century), 0).UTC()
-}
-
-// word is a capitalised, pronounceable word: 16 bits for each five letters
-// (consonant, vowel, consonant, vowel, consonant), the encoding known as proquints.
-func (b *bitStream) word(fives int) string {
-	const consonants, vowels = "bdfghjklmnprstvz", "aiou"
-	var w strings.Builder
-	for range fives {
-		n := int(b.uint16())
-		for i, shift := range [...]int{12, 10, 6, 4, 0} {
-			if i%2 == 0 {
-				w.WriteByte(consonants[n>>shift&15])
-			} else {
-				w.WriteByte(vowels[n>>shift&3])
-			}
-		}
+func writeUUID(dst []byte, b *bitStream, _ []byte) []byte {
+	var u [16]byte
+	b.fill(u[:])
+	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80
+	dst = hex.AppendEncode(dst, u[:4])
+	for i := 4; i < 10; i += 2 {
+		dst = hex.AppendEncode(append(dst, '-'), u[i:i+2])
 	}
-	s := w.String()
-	return strings.ToUpper(s[:1]) + s[1:]
+	return hex.AppendEncode(append(dst, '-'), u[10:])
+}
+
+func writeIPv4(dst []byte, b *bitStream, _ []byte) []byte {
+	dst = append(dst, [...]string{"192.0.2.", "198.51.100.", "203.0.113."}[b.below(3)]...)
+	return strconv.AppendInt(dst, int64(b.below(256)), 10)
+}
+
+func writeIPv6(dst []byte, b *bitStream, _ []byte) []byte {
+	a := [16]byte{0x20, 0x01, 0x0d, 0xb8}
+	b.fill(a[4:])
+	return netip.AddrFrom16(a).AppendTo(dst)
 }

@@ -90,7 +90,10 @@ func (k Key) MarshalText() ([]byte, error) { return []byte(k.id), nil }
 const (
 	CodeKeyExposed    = "key_exposed"    // others may read the key's file
 	CodeKeyInvalid    = "key_invalid"    // the file holds no whole key
-	CodeKeyUnreadable = "key_unreadable" // the file can't be read or made
+	CodeKeyUnreadable = "key_unreadable" // the file can't be read, written or made
+	CodeKeySource     = "key_source"     // the environment variable or command gives no key
+	CodeKeyUnknown    = "key_unknown"    // the ring has no such key, or not in that state
+	CodeKeyBusy       = "key_busy"       // somebody else is changing the ring
 )
 
 // KeyError says why there is no key. It never holds any of the key.
@@ -137,45 +140,50 @@ func LoadOrCreateKey(path string) (Key, error) {
 	return LoadKey(path)
 }
 
-// LoadKey reads the root key in the file at path, as LoadOrCreateKey does,
-// and makes none.
+// LoadKey reads the root key in the file at path, of a ring its active one, as
+// LoadOrCreateKey does, and makes none.
 func LoadKey(path string) (Key, error) {
+	text, err := readKeyFile(path)
+	if err != nil {
+		return Key{}, err
+	}
+	defer clear(text)
+	entries, err := decodeRing(path, text)
+	if err != nil {
+		return Key{}, err
+	}
+	ring, err := newRing(path, entries)
+	if err != nil {
+		return Key{}, err
+	}
+	return ring.Active(), nil
+}
+
+// readKeyFile reads a file that only this user may read.
+func readKeyFile(path string) ([]byte, error) {
+	refuse := func(code, why, cure string, cause error) error {
+		return &KeyError{Code: code, Path: path, Why: why, Cure: cure, cause: cause}
+	}
 	file, err := os.Open(path)
 	if err != nil {
-		return Key{}, &KeyError{
-			Code: CodeKeyUnreadable, Path: path, Why: err.Error(), Cure: "give the path of a key file that this user may read", cause: err,
-		}
+		return nil, refuse(CodeKeyUnreadable, err.Error(), "give the path of a key file that this user may read", err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	info, err := file.Stat()
 	if err != nil {
-		return Key{}, &KeyError{Code: CodeKeyUnreadable, Path: path, Why: err.Error(), Cure: "check the file system", cause: err}
+		return nil, refuse(CodeKeyUnreadable, err.Error(), "check the file system", err)
 	}
 	if !info.Mode().IsRegular() {
-		return Key{}, &KeyError{Code: CodeKeyUnreadable, Path: path, Why: "is no regular file", Cure: "give the path of a file"}
+		return nil, refuse(CodeKeyUnreadable, "is no regular file", "give the path of a file", nil)
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 && runtime.GOOS != "windows" {
-		return Key{}, &KeyError{
-			Code: CodeKeyExposed, Path: path, Why: fmt.Sprintf("its mode %04o lets others at it", perm),
-			Cure: "chmod 600 it; if others could have read it, make a new key",
-		}
+		return nil, refuse(CodeKeyExposed, fmt.Sprintf("its mode %04o lets others at it", perm), "chmod 600 it; if others could have read it, make a new key", nil)
 	}
-	text, err := io.ReadAll(io.LimitReader(file, 1024))
+	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
 	if err != nil {
-		return Key{}, &KeyError{Code: CodeKeyUnreadable, Path: path, Why: err.Error(), Cure: "check the file system", cause: err}
+		return nil, refuse(CodeKeyUnreadable, err.Error(), "check the file system", err)
 	}
-	root, ok := decodeKey(string(text))
-	if !ok {
-		return Key{}, &KeyError{
-			Code: CodeKeyInvalid, Path: path, Why: "it doesn't hold a whole key: it is truncated, damaged or something else",
-			Cure: "restore it from its backup; remove it only if losing all joins with what was masked before is acceptable",
-		}
-	}
-	key, err := NewKey(root)
-	if keyErr := (*KeyError)(nil); errors.As(err, &keyErr) {
-		keyErr.Path = path
-	}
-	return key, err
+	return text, nil
 }
 
 // createKey writes a new key to a file of its own and links it into place, so
@@ -194,6 +202,7 @@ func createKey(path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
+	defer clear(root)
 	if _, err := file.WriteString(encodeKey(root)); err != nil {
 		return errors.Join(err, file.Close())
 	}

@@ -18,8 +18,10 @@ type Masker struct {
 	destination string
 	key         Key
 	rules       map[Class]Rule
+	recipes     map[Class]*recipe
 	defaults    Defaults
 	macs        map[string]*macPool
+	inText      map[Class]*Field // what scrub puts in place of what it finds; nil if no rule scrubs
 }
 
 // The labels under which what is no value of a class is tokenised. They are no
@@ -54,24 +56,31 @@ func New(policyName string, p Policy, destination string, k Key) (*Masker, error
 	digest := sha256.Sum256(text)
 	m := &Masker{
 		policy: policyName + "@" + hex.EncodeToString(digest[:6]), destination: destination, key: k,
-		rules: map[Class]Rule{}, defaults: p.Defaults.Resolve(), macs: map[string]*macPool{},
-	}
-	bad := map[string]bool{}
-	for _, problem := range p.Validate() {
-		bad[problem.Path] = true
-	}
-	for name, rule := range p.Classes {
-		path := "classes." + name
-		if bad[path] || bad[path+".technique"] || bad[path+".as"] {
-			continue // no rule: the class is withheld
-		}
-		m.rules[Class(name)] = rule
+		rules: map[Class]Rule{}, recipes: map[Class]*recipe{}, defaults: p.Defaults.Resolve(), macs: map[string]*macPool{},
 	}
 	for class := range classes {
 		m.macs[string(class)] = m.newMACs(string(class))
 	}
 	for _, label := range []string{labelUnclassified, labelMessageID, labelTraceID, labelSpanID} {
 		m.macs[label] = m.newMACs(label)
+	}
+	scrubs := false
+	for name, rule := range p.Classes {
+		class := Class(name)
+		if !class.Known() || len(rule.validate(class)) > 0 {
+			continue // no rule: the class is withheld
+		}
+		r, err := m.newRecipe(class, rule)
+		if err != nil {
+			return nil, &Refusal{
+				Code: CodeNoPolicy, Why: fmt.Sprintf("the rule for %s can't be prepared: %v", class, err), Cure: "report this as a defect, with the policy",
+			}
+		}
+		m.rules[class], m.recipes[class] = rule, r
+		scrubs = scrubs || rule.Technique == Scrub
+	}
+	if scrubs {
+		m.inText = m.fieldsInText()
 	}
 	return m, nil
 }
@@ -98,6 +107,13 @@ func (m *Masker) Technique(class Class) Technique {
 		return rule.Technique
 	}
 	return Withhold
+}
+
+// Rule is the rule for class, with the technique's options; false for a class
+// that is withheld for want of a valid one.
+func (m *Masker) Rule(class Class) (Rule, bool) {
+	rule, ok := m.rules[class]
+	return rule, ok
 }
 
 // Default is what becomes of an unclassified value; enumerated says that the
@@ -137,7 +153,7 @@ func (m *Masker) DefaultKey() Technique {
 // outside the vocabulary is a name space of its own.
 func (m *Masker) Token(class, value string) string {
 	digest := m.digest(class, canonical(Class(class), Value{Kind: String, Text: value}))
-	return newBitStream(digest).letters(26)
+	return string(newBitStream(digest).letters(nil, 26))
 }
 
 // MessageID is the token for a message's id (Nats-Msg-Id, ce-id): equal ids
@@ -147,7 +163,7 @@ func (m *Masker) MessageID(id string) string {
 	if id == "" {
 		return ""
 	}
-	return newBitStream(m.digest(labelMessageID, id)).letters(26)
+	return string(newBitStream(m.digest(labelMessageID, id)).letters(nil, 26))
 }
 
 // TraceParent masks a W3C traceparent header: version and flags stay, the
@@ -184,10 +200,17 @@ func (m *Masker) digest(label, value string) [sha256.Size]byte {
 type macPool struct{ states sync.Pool }
 
 func (m *Masker) newMACs(label string) *macPool {
-	// Lengths keep ("a", "bc") and ("ab", "c") apart.
-	info := fmt.Sprintf("lockstep/token/1\x00%d\x00%s\x00%d\x00%s", len(m.destination), m.destination, len(label), label)
-	key := m.key.derive(info)
+	key := m.key.derive(keyInfo("token", m.destination, label))
+	return newMACPool(key)
+}
+
+func newMACPool(key []byte) *macPool {
 	return &macPool{states: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+// keyInfo is what a key is derived for. Lengths keep ("a", "bc") and ("ab", "c") apart.
+func keyInfo(purpose, destination, label string) string {
+	return fmt.Sprintf("lockstep/%s/1\x00%d\x00%s\x00%d\x00%s", purpose, len(destination), destination, len(label), label)
 }
 
 func (p *macPool) sum(value string) (digest [sha256.Size]byte) {
@@ -205,6 +228,10 @@ const (
 	CodeNoPolicy    = "no_policy"    // there is no usable policy
 	CodeUnfit       = "unfit"        // no token or constant fits what the schema demands
 	CodeNoTechnique = "no_technique" // the technique can't make a value
+	CodeUnsuitable  = "unsuitable"   // the value isn't of the kind that the technique is for
+	CodeNoSubject   = "no_subject"   // nothing in the event says whom a date is about
+	CodeExpression  = "expression"   // the rule's expression failed for the event
+	CodeFault       = "mask_fault"   // a defect in a technique
 )
 
 // Refusal says why a value could not be masked. It never holds the value.

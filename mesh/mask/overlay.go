@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,43 @@ type Overlay struct {
 type Mark struct {
 	Class Class // of the value, and of what is in it; empty if only Keys is given
 	Keys  Class // of the names in a map; empty if not given
+	// When restricts Class to events in which another value says so; nil means
+	// always. Else is the class where it says otherwise; empty means that the
+	// mark says nothing of the value there.
+	When *When
+	Else Class
+}
+
+// When is the condition of a mark: what another value of the same event is.
+type When struct {
+	// At is where that value stands: a JSON pointer into the document if it
+	// begins with /, else the name of a property of the object that holds the
+	// marked value.
+	At string
+	// In are the values for which the mark's class holds: a string's content, a
+	// number's literal, true, false or null.
+	In []string
+}
+
+// Holds reports whether the mark's class holds, given the text of the value at
+// At. A value that is absent, or no scalar, doesn't say that something is
+// harmless: with present false the condition holds.
+func (w *When) Holds(text string, present bool) bool {
+	return w == nil || !present || slices.Contains(w.In, text)
+}
+
+// Of is the class that the mark gives, given the text of the value at When.At.
+// Where that is absent, it is the more protective one of both.
+func (m Mark) Of(text string, present bool) Class {
+	switch {
+	case m.When == nil:
+		return m.Class
+	case !present:
+		return MoreProtective(m.Class, m.Else)
+	case m.When.Holds(text, true):
+		return m.Class
+	}
+	return m.Else
 }
 
 // definition has the marks of one referenced definition.

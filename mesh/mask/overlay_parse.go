@@ -257,14 +257,14 @@ func (p *overlayParser) isMark(node ast.Node) bool {
 		values = []*ast.MappingValueNode{node}
 	}
 	for _, v := range values {
-		if key, _ := scalar(v.Key); key == "class" || key == "keys" {
+		if key, _ := scalar(v.Key); key == "class" || key == "keys" || key == "when" {
 			return true
 		}
 	}
 	return false
 }
 
-// mark reads a class, or {class: …, keys: …}.
+// mark reads a class, or {class: …, keys: …, when: …, else: …}.
 func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 	if p.marks++; p.marks == maxOverlayMarks+1 {
 		p.problem(node, "too many marks", fmt.Sprintf("an overlay has %d at most", maxOverlayMarks), "split it by domain")
@@ -278,6 +278,10 @@ func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 	}
 	before := len(p.problems)
 	for _, e := range p.entries(node, "a mark, if it is no class by itself,") {
+		if e.key == "when" {
+			mark.When = p.when(e.value)
+			continue
+		}
 		name, isText := scalar(e.value)
 		if !isText {
 			p.problem(e.value, "this is no class", "a class is one word", "use one of "+join(Classes()))
@@ -289,14 +293,62 @@ func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 			mark.Class = class
 		case "keys":
 			mark.Keys = class
+		case "else":
+			mark.Else = class
 		default:
-			p.problem(e.node, fmt.Sprintf("unknown key %q", e.key), "a mark has class and keys", "remove it; pointers begin with /")
+			p.problem(e.node, fmt.Sprintf("unknown key %q", e.key), "a mark has class, keys, when and else", "remove it; pointers begin with /")
 		}
 	}
-	if mark == (Mark{}) && len(p.problems) == before {
+	if len(p.problems) > before {
+		return mark, false
+	}
+	switch {
+	case mark.When != nil && mark.Class == "":
+		p.problem(node, "a condition without a class", "it decides nothing", "give the mark the class that holds under the condition")
+	case mark.Else != "" && mark.When == nil:
+		p.problem(node, "else without when", "it would never hold", "give the mark a condition, or remove else")
+	case mark == (Mark{}):
 		p.problem(node, "a mark without a class", "it says nothing", "give it a class, or remove it")
 	}
 	return mark, len(p.problems) == before
+}
+
+// when reads a condition, {at: …, in: […]}.
+func (p *overlayParser) when(node ast.Node) *When {
+	var when When
+	for _, e := range p.entries(node, "a condition") {
+		switch e.key {
+		case "at":
+			at, ok := scalar(e.value)
+			if !ok || at == "" {
+				p.problem(e.value, "this is no place", "at is a JSON pointer, or the name of a property beside the value", "write it as /path/to/it or name")
+				return nil
+			}
+			when.At = at
+		case "in":
+			list, ok := e.value.(*ast.SequenceNode)
+			if !ok {
+				p.problem(e.value, "this is no list", "in lists the values for which the class holds", "write it as [a, b]")
+				return nil
+			}
+			for _, item := range list.Values {
+				text, ok := scalar(item)
+				if !ok {
+					p.problem(item, "this is no plain value", "only texts, numbers, true, false and null can be compared", "write the value out")
+					return nil
+				}
+				when.In = append(when.In, text)
+			}
+		default:
+			p.problem(e.node, fmt.Sprintf("unknown key %q", e.key), "a condition has at and in", "use one of them, or remove it")
+			return nil
+		}
+	}
+	if when.At == "" || len(when.In) == 0 {
+		p.problem(node, "half a condition", "it needs both the place and the values", "write it as {at: owner_type, in: [User]}")
+		return nil
+	}
+	return &when
 }
 
 func (p *overlayParser) class(node ast.Node, name string) (Class, bool) {

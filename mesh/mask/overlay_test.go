@@ -118,6 +118,78 @@ func TestBest(t *testing.T) {
 	}
 }
 
+// A field that is personal only when another says so would be taken for
+// harmless, or for personal always; and where nothing is said, for harmless.
+func TestConditionalMarks(t *testing.T) {
+	o, err := ParseOverlay("o.yaml", []byte(`subjects:
+  a.b:
+    /owner/name: {class: person-name, when: {at: type, in: [User, 7, true, null]}, else: public}
+    /plain: {class: email, when: {at: /kind, in: [x]}}
+    /always: text
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, _ := o.Subject("a.b")
+	name := Step(Step(exact, "owner"), "name")[0].Mark
+	if name.When.At != "type" || !slices.Equal(name.When.In, []string{"User", "7", "true", "null"}) {
+		t.Fatalf("%+v", name.When)
+	}
+	plain, always := Step(exact, "plain")[0].Mark, Step(exact, "always")[0].Mark
+	for _, test := range []struct {
+		mark    *Mark
+		text    string
+		present bool
+		want    Class
+	}{
+		{name, "User", true, PersonName},
+		{name, "Organization", true, Public},
+		{name, "", false, PersonName},
+		{name, "null", true, PersonName},
+		{plain, "x", true, Email},
+		{plain, "y", true, ""},
+		{plain, "", false, Email},
+		{always, "", false, Text},
+		{always, "x", true, Text},
+	} {
+		if got := test.mark.Of(test.text, test.present); got != test.want {
+			t.Errorf("%+v with %q, %v is %q, want %q", *test.mark, test.text, test.present, got, test.want)
+		}
+		if test.want != "" && test.mark.When.Holds(test.text, test.present) != (test.want == test.mark.Class) {
+			t.Errorf("%+v with %q holds otherwise", *test.mark, test.text)
+		}
+	}
+}
+
+// A technique would see another event's values, or miss its own.
+func TestEvent(t *testing.T) {
+	var e *Event
+	if _, ok := e.First(ID); ok {
+		t.Error("no event has a value")
+	}
+	for range e.Known() {
+		t.Error("no event has values")
+	}
+	e = &Event{}
+	e.Add(ID, "1")
+	e.Add(Email, "")
+	e.Add("", "x")
+	e.Add(ID, "2")
+	var all []string
+	for class, text := range e.Known() {
+		all = append(all, string(class)+text)
+	}
+	if first, ok := e.First(ID); !ok || first != "1" || !slices.Equal(all, []string{"id1", "id2"}) {
+		t.Errorf("%s, %v", first, all)
+	}
+	for range e.Known() {
+		break
+	}
+	if e.Reset(); len(e.values) != 0 {
+		t.Error("it isn't empty")
+	}
+}
+
 // A mistake in an overlay would be passed over, and a field go unprotected.
 func TestOverlayProblems(t *testing.T) {
 	tests := []struct {
@@ -138,6 +210,13 @@ func TestOverlayProblems(t *testing.T) {
 		{"bad subjects", "subjects:\n  a..b:\n    /x: text\n  a.>.b:\n    /x: text\n  a.b*:\n    /x: text\n", []string{"2:3", "4:3", "6:3"}},
 		{"alias", "properties:\n  a: &x text\n  b: *x\n", []string{"2:6", "3:6"}},
 		{"second document", "properties:\n  a: text\n---\nproperties:\n  a: public\n", []string{"4:1"}},
+		{"when without in", "properties:\n  a: {class: text, when: {at: b}}\n", []string{"2:26"}},
+		{"when without class", "properties:\n  a: {keys: text, when: {at: b, in: [c]}}\n", []string{"2:6"}},
+		{"else without when", "properties:\n  a: {class: text, else: id}\n", []string{"2:6"}},
+		{"in is no list", "properties:\n  a: {class: text, when: {at: b, in: c}}\n", []string{"2:38"}},
+		{"in has a list", "properties:\n  a: {class: text, when: {at: b, in: [[c]]}}\n", []string{"2:39"}},
+		{"at is no text", "properties:\n  a: {class: text, when: {at: [b], in: [c]}}\n", []string{"2:31"}},
+		{"unknown part of a condition", "properties:\n  a: {class: text, when: {at: b, is: c}}\n", []string{"2:34"}},
 		{"one place twice", "subjects:\n  a.b:\n    /a/b: text\n    /a/*: id\n    /a~0: id\n    \"/\": id\n    \"\": text\n", []string{"7:5"}},
 	}
 	for _, test := range tests {

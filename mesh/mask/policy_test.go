@@ -18,8 +18,22 @@ func TestPolicyValidate(t *testing.T) {
 		{"fine", "classes: {email: {technique: token}, text: {technique: redact, as: gone}, id: {technique: token, as: hex}}\ndefaults: {string: redact, key: token}", nil},
 		{"no class", "defaults: {string: pass}", []string{"classes"}},
 		{
-			"all at once", "classes: {e-mail: {technique: token}, text: {technique: scrub}, login: {technique: token, as: emial}, id: {technique: pass, as: hex}}\ndefaults: {string: mask, key: redact, boolean: token}",
+			"all at once", "classes: {e-mail: {technique: token}, text: {technique: blur}, login: {technique: token, as: emial}, id: {technique: pass, as: hex}}\ndefaults: {string: mask, key: redact, boolean: token}",
 			[]string{"classes.e-mail", "classes.id.as", "classes.login.as", "classes.text.technique", "defaults.boolean", "defaults.key", "defaults.string"},
+		},
+		{
+			"options", `classes: {date: {technique: date-shift, days: 30, by: id}, amount: {technique: bucket, size: 0.5}, location: {technique: noise, percent: 5},
+  name: {technique: truncate, length: 2}, ip: {technique: truncate, to: network}, sensitive: {technique: constant, value: 7}, id: {technique: fpe, alphabet: alphanumeric},
+  internal: {technique: cel, expression: "value.size() > 3 ? token(value) : 'short'"}, text: {technique: scrub}, email: {technique: encrypt}, login: {technique: synthetic}, uuid: {technique: hash}}`, nil,
+		},
+		{
+			"bad options", `classes: {date: {technique: date-shift, days: 4000, by: "e-mail"}, amount: {technique: bucket, size: -1}, location: {technique: noise, percent: 101},
+  name: {technique: truncate}, ip: {technique: truncate, to: street, length: 1}, sensitive: {technique: constant}, id: {technique: fpe, alphabet: aba},
+  internal: {technique: cel, expression: "nosuch + 1"}, text: {technique: scrub, days: 1}, email: {technique: encrypt, as: email, size: 1}, url: {technique: cel}, secret: {technique: noise, percent: 1}}`,
+			[]string{
+				"classes.amount.size", "classes.date.by", "classes.date.days", "classes.email.as", "classes.email.size", "classes.id.alphabet", "classes.internal.expression",
+				"classes.ip.to", "classes.location.percent", "classes.name.length", "classes.secret.technique", "classes.sensitive.value", "classes.text.days", "classes.url.expression",
+			},
 		},
 		{"secrets pass", "classes: {secret: {technique: pass}}", []string{"classes.secret.technique"}},
 		{"no technique", "classes: {text: {}}", []string{"classes.text.technique"}},

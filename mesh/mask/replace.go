@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,67 +16,113 @@ import (
 const MinTokenBits = 20
 
 // Replace appends to dst, as JSON, what technique makes of v, a value of class
-// ("" for an unclassified one) at a place of shape s (nil demands nothing).
-// The technique is Token or Redact; the others change no value. The error is a
+// ("" for an unclassified one) at a place of shape s (nil demands nothing): what
+// a Field does for one value. Pass, Drop and Withhold make none. The error is a
 // *Refusal, and dst must not be used then.
 func (m *Masker) Replace(dst []byte, technique Technique, class Class, v Value, s *Shape) ([]byte, error) {
-	if s == nil {
-		s = &Shape{}
-	}
-	// The absence of a value is no value: there is nothing to hide, and a token
-	// for it would say that there is something.
-	if v.Kind == Null || v.Kind == String && v.Text == "" {
-		return appendValue(dst, v)
-	}
-	var bits *bitStream
-	switch technique {
-	case Token:
-		label := string(class)
-		if class == "" {
-			label = labelUnclassified
-		}
-		bits = newBitStream(m.digest(label, canonical(class, v)))
+	return m.field(technique, class, s, v.Kind).Append(dst, v.Kind, []byte(v.Text), nil)
+}
+
+// makerOf is what makes the technique's values; nil for one that makes none.
+func makerOf(t Technique) maker {
+	switch t {
 	case Redact:
-		bits = newBitStream(sha256.Sum256([]byte("redacted")))
+		return func(f *Field, _ *scratch, dst, _ []byte, _ *Event) ([]byte, error) {
+			return append(dst, f.constant...), f.refusal
+		}
+	case Token:
+		return makeToken
+	case FPE:
+		return makeFPE
+	case DateShift:
+		return makeShifted
+	case Bucket:
+		return makeBucket
+	case Noise:
+		return makeNoisy
+	case Truncate:
+		return makeTruncated
+	case Hash:
+		return makeHash
+	case Encrypt:
+		return makeEncrypted
+	case Synthetic:
+		return makeSynthetic
+	case Constant:
+		return makeConstant
+	case CEL:
+		return makeComputed
+	case Scrub:
+		return makeScrubbed
 	default:
-		return dst, &Refusal{
-			Code: CodeNoTechnique, Why: fmt.Sprintf("%q makes no value", technique), Cure: "use token or redact for the class",
-		}
+		return nil
 	}
-	if admitted := s.enumerated(v.Kind); len(admitted) > 0 {
-		if technique == Redact {
-			return append(dst, admitted[0]...), nil
-		}
-		return append(dst, admitted[bits.below(len(admitted))]...), nil
+}
+
+// redacted is the constant that stands in place of every value of the field.
+func (f *Field) redacted() ([]byte, error) {
+	if len(f.admitted) > 0 {
+		return []byte(f.admitted[0]), nil
 	}
-	switch v.Kind {
+	switch f.kind {
+	case Null:
+		return []byte("null"), nil
 	case Bool:
-		return append(dst, "false"...), nil
+		return []byte("false"), nil
 	case Number:
-		var n *big.Rat
-		var ok bool
-		if technique == Redact {
-			n, ok = s.redactedNumber()
-		} else {
-			n, ok = s.numberToken(bits)
+		if n, ok := f.shape.redactedNumber(); ok {
+			return appendNumber(nil, n), nil
 		}
+		return nil, unfit(Redact, f.kind)
+	default:
+		text, ok := f.shape.redactedString(f.recipe.As, newBitStream(sha256.Sum256([]byte("redacted"))))
 		if !ok {
-			return dst, unfit(technique, v.Kind)
+			return nil, unfit(Redact, f.kind)
+		}
+		return jsontext.AppendQuote(nil, text)
+	}
+}
+
+// makeToken makes a keyed token of the value's canonical form.
+func makeToken(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+	s.digest(f.macs, f.class, f.kind, text)
+	return f.token(dst, s, text, f.write)
+}
+
+// token makes a token out of the scratch's bits, in the form that write writes
+// unless the schema demands another.
+func (f *Field) token(dst []byte, s *scratch, text []byte, write formWriter) ([]byte, error) {
+	switch {
+	case len(f.admitted) > 0:
+		return append(dst, f.admitted[s.bits.below(len(f.admitted))]...), nil
+	case f.kind == Bool:
+		return append(dst, "false"...), nil
+	case f.kind == Number && f.free:
+		return strconv.AppendInt(dst, 1+int64(s.bits.uint64()%maxSafeInteger), 10), nil
+	case f.kind == Number:
+		n, ok := f.shape.numberToken(&s.bits)
+		if !ok {
+			return dst, unfit(f.technique, f.kind)
 		}
 		return appendNumber(dst, n), nil
-	default:
-		var text string
-		var ok bool
-		if technique == Redact {
-			text, ok = s.redactedString(m.rules[class].As, bits)
-		} else {
-			text, ok = s.stringToken(m.form(class), bits, v)
-		}
-		if !ok {
-			return dst, unfit(technique, v.Kind)
-		}
-		return jsontext.AppendQuote(dst, text)
+	case f.demanded != nil:
+		write = f.demanded
 	}
+	start := len(dst)
+	dst = append(write(append(dst, '"'), &s.bits, text), '"') // forms need no escapes
+	made := dst[start+1 : len(dst)-1]
+	if f.shape.anyText() || f.shape.admits(made) {
+		return dst, nil
+	}
+	if f.demanded != nil {
+		return dst[:start], unfit(f.technique, f.kind)
+	}
+	made, ok := f.shape.generated(s.made[:0], &s.bits)
+	if !ok {
+		return dst[:start], unfit(f.technique, f.kind)
+	}
+	s.made = made
+	return jsontext.AppendQuote(dst[:start], made)
 }
 
 // KeyToken is the token for a name in a map, as one of class.
@@ -86,12 +133,12 @@ func (m *Masker) KeyToken(class Class, name string) string {
 	}
 	v := Value{Kind: String, Text: name}
 	bits := newBitStream(m.digest(label, canonical(class, v)))
-	return forms[m.form(class)](bits, v)
+	return string(forms[m.form(class)](nil, bits, []byte(name)))
 }
 
 // form is what a token of class looks like, unless the schema demands otherwise.
 func (m *Masker) form(class Class) Form {
-	if as := Form(m.rules[class].As); as.Known() {
+	if as := Form(m.rules[class].As); as.Known() && m.rules[class].Technique != Redact {
 		return as
 	}
 	if info, ok := classes[class]; ok {
@@ -106,13 +153,6 @@ func unfit(technique Technique, kind Kind) *Refusal {
 		Why:  fmt.Sprintf("no %s for a %s fits the format, pattern, length or range that the schema demands there", technique, kind),
 		Cure: "widen the schema there, drop the field, or give its class another technique",
 	}
-}
-
-func appendValue(dst []byte, v Value) ([]byte, error) {
-	if v.Kind == String {
-		return jsontext.AppendQuote(dst, v.Text)
-	}
-	return append(dst, "null"...), nil
 }
 
 // enumerated are the admitted values of one kind.
@@ -138,28 +178,21 @@ func kindOf(text string) Kind {
 	return Null
 }
 
-// stringToken makes a token: in the schema's format if it names one, else in
-// the form that is asked for, else by the schema's pattern, else opaque in the
-// room that there is.
-func (s *Shape) stringToken(form Form, bits *bitStream, v Value) (string, bool) {
-	if write, ok := formats[s.Format]; ok {
-		text := write(bits, v)
-		return text, s.admits(text)
-	}
-	if text := forms[form](bits, v); s.admits(text) {
-		return text, true
-	}
+// generated makes a token that fits where none of a form does: by the schema's
+// pattern, else of letters and digits, as many as there may be.
+func (s *Shape) generated(dst []byte, bits *bitStream) ([]byte, bool) {
 	for _, p := range s.patterns {
 		if text, ok := s.fromPattern(p, bits, MinTokenBits); ok {
-			return text, true
+			return append(dst, text...), true
 		}
 	}
-	// A form too long for the room: letters and digits, as many as there may be.
 	if n := s.maxLength(26); n*5 >= MinTokenBits && n <= maxGenerated {
-		text := bits.letters(n)
-		return text, s.admits(text)
+		for left := n; left > 0; left -= 48 {
+			dst = bits.letters(dst, min(left, 48))
+		}
+		return dst, s.admits(dst)
 	}
-	return "", false
+	return dst, false
 }
 
 // fromPattern makes a string of at least minBits that matches a pattern and
@@ -170,7 +203,7 @@ func (s *Shape) fromPattern(p pattern, bits *bitStream, minBits float64) (string
 	}
 	for _, repeat := range [...]int{16, 12, 26, 8, 6, 4, 32, 3, 2, 1, 0} {
 		text, entropy, ok := p.gen.generate(bits, repeat)
-		if ok && entropy >= minBits && s.admits(text) {
+		if ok && entropy >= minBits && s.admits([]byte(text)) {
 			return text, true
 		}
 	}
@@ -193,7 +226,7 @@ var redactedFormats = map[string]string{
 
 func (s *Shape) redactedString(text string, bits *bitStream) (string, bool) {
 	if constant, ok := redactedFormats[s.Format]; ok {
-		return constant, s.admits(constant)
+		return constant, s.admits([]byte(constant))
 	}
 	if text == "" {
 		text = redactedText
@@ -203,7 +236,7 @@ func (s *Shape) redactedString(text string, bits *bitStream) (string, bool) {
 	} else if len(runes) < s.MinLength && s.MinLength <= maxGenerated {
 		text += strings.Repeat("x", s.MinLength-len(runes))
 	}
-	if s.admits(text) {
+	if s.admits([]byte(text)) {
 		return text, true
 	}
 	for _, p := range s.patterns {
@@ -237,7 +270,9 @@ func (s *Shape) numberToken(bits *bitStream) (*big.Rat, bool) {
 		if count.Cmp(big.NewInt(1<<MinTokenBits)) < 0 {
 			continue
 		}
-		k := new(big.Int).SetBytes(bits.bytes(16))
+		var random [16]byte
+		bits.fill(random[:])
+		k := new(big.Int).SetBytes(random[:])
 		k.Mod(k, count).Add(k, low)
 		n := new(big.Rat).Mul(new(big.Rat).SetInt(k), step)
 		if s.admitsNumber(n) {

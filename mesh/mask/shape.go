@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"unicode/utf8"
+
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
 )
 
 // Kind is a JSON value's type, as far as values can be masked: objects and
@@ -66,12 +68,34 @@ func (s *Shape) Compile() *Shape {
 }
 
 // admits reports whether text meets the demands on a string's length and pattern.
-func (s *Shape) admits(text string) bool {
-	length := utf8.RuneCountInString(text)
+func (s *Shape) admits(text []byte) bool {
+	length := utf8.RuneCount(text)
 	if length < s.MinLength || s.MaxLength > 0 && length > s.MaxLength {
 		return false
 	}
 	return !slices.ContainsFunc(s.patterns, func(p pattern) bool { return !p.matches(text) })
+}
+
+// formatAdmits reports whether text is of the shape's format, if it has one that
+// is known. The formats of templates are not checked: the check that there is
+// refuses all of them.
+func (s *Shape) formatAdmits(text []byte) bool {
+	if s.Format == "" || s.Format == "uri-template" {
+		return true
+	}
+	check, ok := v5.Formats[s.Format]
+	return !ok || check(string(text))
+}
+
+// anyText reports whether the shape demands nothing of a string but its format.
+func (s *Shape) anyText() bool {
+	return len(s.Patterns) == 0 && s.MinLength == 0 && s.MaxLength == 0
+}
+
+// anyNumber reports whether the shape demands nothing of a number but that it
+// be an integer.
+func (s *Shape) anyNumber() bool {
+	return s.MultipleOf == nil && s.Minimum == nil && s.Maximum == nil && s.Above == nil && s.Below == nil
 }
 
 // maxLength is the longest string of at most limit code points that the shape admits.
@@ -103,4 +127,4 @@ type pattern struct {
 	gen *generator     // nil if nothing can be made from it
 }
 
-func (p pattern) matches(text string) bool { return p.re != nil && p.re.MatchString(text) }
+func (p pattern) matches(text []byte) bool { return p.re != nil && p.re.Match(text) }

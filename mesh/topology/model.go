@@ -21,6 +21,7 @@ type Environment struct {
 	Listen     Listen     `yaml:"listen" require:"true" doc:"The addresses that the environment listens on."`
 	Store      Store      `yaml:"store" doc:"What JetStream may store."`
 	Durability Durability `yaml:"durability" doc:"always: an event is on disk before it is acknowledged. interval: NATS's default, which may lose the last two minutes of acknowledged events in a power cut. Left out: what the command says (serve: always, dev and demo: interval)."`
+	MaskKey    KeySource  `yaml:"mask-key" doc:"Where the root key comes from under which events are masked: file:PATH (relative to the environment's folder in the data directory), env:NAME, or command:PROGRAM ARGUMENTS, which prints it as a client of a KMS or of Vault does, within 15 seconds. No credential belongs in the arguments. Left out: file:keys/mask.key, which the first start makes. A leaf without routes needs none." example:"command:/usr/local/bin/mask-key production"`
 }
 
 // Listen holds an environment's addresses. A service whose address is zero is

@@ -204,8 +204,10 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 func TestEditorOffersKnownTechniques(t *testing.T) {
 	for _, technique := range techniques() {
 		p := mask.Policy{Classes: map[string]mask.Rule{"email": {Technique: mask.Technique(technique)}}}
-		if problems := p.Validate(); len(problems) > 0 {
-			t.Errorf("%s: %v", technique, problems)
+		for _, problem := range p.Validate() {
+			if problem.Path == "classes.email.technique" { // some need options besides
+				t.Errorf("%s: %v", technique, problem)
+			}
 		}
 	}
 }

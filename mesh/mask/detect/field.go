@@ -1,0 +1,159 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/mesh/mask/internal/scan"
+)
+
+// Suggestion is a class that a field may have, for a person to decide on.
+type Suggestion struct {
+	Class      mask.Class `json:"class"`
+	Confidence float64    `json:"confidence"` // from 0 to 1
+	// Evidence says why, in sentences that hold counts and names, and no value.
+	Evidence []string `json:"evidence"`
+}
+
+// The least confidence with which a class is suggested, and the number of
+// samples from which repetition says something.
+const (
+	leastConfidence = 0.25
+	fewSamples      = 8
+)
+
+// Field suggests classes for a field by its name, by the format that its schema
+// gives it ("" for none), and by samples of its values: strings' contents,
+// numbers' literals. The most likely comes first, of two alike the more
+// protective one. It is empty if nothing speaks for any class.
+func Field(name, format string, samples []string) []Suggestion {
+	var c collector
+	c.byName(name)
+	if class, ok := formats[format]; ok {
+		c.add(class, 0.9, fmt.Sprintf("the schema gives it the format %s", format))
+	}
+	c.byContent(samples)
+	found := slices.DeleteFunc(c.found, func(s Suggestion) bool { return s.Confidence < leastConfidence })
+	slices.SortStableFunc(found, func(a, b Suggestion) int {
+		if order := cmp.Compare(b.Confidence, a.Confidence); order != 0 {
+			return order
+		}
+		if mask.MoreProtective(a.Class, b.Class) == a.Class {
+			return -1
+		}
+		return 1
+	})
+	return found
+}
+
+type collector struct{ found []Suggestion }
+
+// add counts another piece of evidence for a class: independent ones add up as
+// odds do.
+func (c *collector) add(class mask.Class, confidence float64, evidence string) {
+	i := slices.IndexFunc(c.found, func(s Suggestion) bool { return s.Class == class })
+	if i < 0 {
+		c.found = append(c.found, Suggestion{Class: class})
+		i = len(c.found) - 1
+	}
+	s := &c.found[i]
+	s.Confidence = math.Round((1-(1-s.Confidence)*(1-confidence))*1000) / 1000
+	s.Evidence = append(s.Evidence, evidence)
+}
+
+// byContent looks at what the samples are as a whole, and at what is in them.
+func (c *collector) byContent(samples []string) {
+	whole, inside := map[scan.Hit]int{}, map[string]int{}
+	distinct, words, texts, opaque := map[string]int{}, 0, 0, 0
+	total := 0
+	for _, sample := range samples {
+		sample = strings.TrimSpace(sample)
+		if sample == "" {
+			continue
+		}
+		total++
+		distinct[sample]++
+		isWhole, isInside := map[scan.Hit]bool{}, map[string]bool{}
+		for _, h := range scan.Text(sample) {
+			switch {
+			case h.Start == 0 && h.End == len(sample), h.Kind == scan.Date && h.Start == 0 && timeFollows(sample[h.End:]):
+				isWhole[scan.Hit{Kind: h.Kind, Confidence: h.Confidence, What: h.What}] = true
+			default:
+				isInside[h.Kind] = true
+			}
+		}
+		for h := range isWhole {
+			whole[h]++
+		}
+		if len(isWhole) == 0 {
+			for kind := range isInside {
+				inside[kind]++
+			}
+		}
+		n := len(strings.Fields(sample))
+		words += n
+		if n >= 4 {
+			texts++
+		}
+		if n == 1 && looksOpaque(sample) {
+			opaque++
+		}
+	}
+	if total == 0 {
+		return
+	}
+	for _, h := range slices.SortedFunc(keys(whole), func(a, b scan.Hit) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.What, b.What))
+	}) {
+		n := whole[h]
+		c.add(mask.Class(h.Kind), h.Confidence*float64(n)/float64(total), fmt.Sprintf("%d of %d samples have %s", n, total, h.What))
+	}
+	for _, kind := range slices.Sorted(keys(inside)) {
+		n := inside[kind]
+		c.add(mask.Text, 0.4+0.5*float64(n)/float64(total), fmt.Sprintf("%d of %d samples hold something that looks like %s, among other text", n, total, kind))
+	}
+	if texts*3 >= total {
+		c.add(mask.Text, 0.6, fmt.Sprintf("%d of %d samples have four words or more", texts, total))
+	}
+	if total < fewSamples || len(whole) > 0 || texts > 0 {
+		return
+	}
+	switch {
+	case len(distinct)*4 <= total && words <= 2*total:
+		c.add(mask.Internal, 0.4, fmt.Sprintf("%d samples have only %d different values: it may be a state or a kind", total, len(distinct)))
+	case opaque*4 >= total*3 && len(distinct)*10 >= total*9:
+		c.add(mask.ID, 0.5, fmt.Sprintf("%d of %d samples are single words with digits, and %d differ: it may be an identifier", opaque, total, len(distinct)))
+	}
+}
+
+func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// timeFollows reports whether rest, after a date, is a time of day.
+func timeFollows(rest string) bool {
+	return len(rest) > 3 && len(rest) < 36 && strings.ContainsAny(rest[:1], "Tt ") && strings.Trim(rest[1:], "0123456789:.+-Zz") == ""
+}
+
+// looksOpaque reports whether a word has digits, and is longer than a quantity.
+func looksOpaque(word string) bool {
+	return len(word) >= 6 && strings.IndexFunc(word, unicode.IsDigit) >= 0
+}
+
+// formats are the formats of JSON Schema that name a kind of data.
+var formats = map[string]mask.Class{
+	"email": mask.Email, "idn-email": mask.Email, "ipv4": mask.IP, "ipv6": mask.IP, "ip-address": mask.IP, "uri": mask.URL, "iri": mask.URL,
+	"uri-reference": mask.URL, "iri-reference": mask.URL, "uri-template": mask.URL, "uuid": mask.UUID, "date": mask.Date, "date-time": mask.Date,
+	"hostname": mask.Name, "idn-hostname": mask.Name,
+}
