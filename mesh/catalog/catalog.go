@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
@@ -28,42 +29,37 @@ type Domain struct {
 	Open    bool          // admits fields that a schema does not declare
 }
 
-// Catalog compiles contracts on demand and keeps them. It is safe for
-// concurrent use.
+// Catalog compiles contracts on demand and keeps them, within MemoryBudget. It is
+// safe for concurrent use.
 type Catalog struct {
 	registry *registry.Registry
 	domains  map[string]Domain
 
-	compiled sync.Map // versionKey -> *entry
-	types    sync.Map // event type -> *candidates
+	compiled cache
+	types    sync.Map     // event type -> *candidates
+	known    atomic.Int64 // how many types
 }
 
-type versionKey struct {
-	subject string
-	version int
-}
-
-// entry compiles its contract once, however many ask for it together.
-type entry struct {
-	once     sync.Once
-	contract *contract.Contract
-	err      error
-}
+// maxTypes bounds how many event types are remembered: any action of an entity
+// that has a schema is one, and publishers choose it.
+const maxTypes = 1 << 16
 
 // candidates are the versions for one event type, as of one revision.
 type candidates struct {
 	revision uint64
-	versions []registry.Version // newest first
+	versions []registry.Version // active ones first, each newest first
 }
 
 // New makes a catalog over a registry's view.
 func New(r *registry.Registry, domains map[string]Domain) *Catalog {
-	return &Catalog{registry: r, domains: domains}
+	return &Catalog{registry: r, domains: domains, compiled: cache{budget: MemoryBudget}}
 }
 
-// Candidates are the versions that may validate an event, newest first: those
-// of its own type, or of its whole entity when its type has none. The error
-// wraps ErrUnknownType when there are none.
+// Candidates are the versions under which an event may be admitted, in the order in
+// which they are to be tried: active ones, then deprecated ones, each newest first.
+// They are those of its own type, or of its whole entity when its type has none. A
+// type whose versions are all retired admits nothing: its entity's schema does not
+// take its place. The error wraps ErrUnknownType when there are none.
 func (c *Catalog) Candidates(s wire.Subject) ([]registry.Version, error) {
 	revision := c.registry.Revision()
 	eventType := s.Type()
@@ -75,27 +71,30 @@ func (c *Catalog) Candidates(s wire.Subject) ([]registry.Version, error) {
 	if s.Entity == wire.SharedEntity {
 		return nil, fmt.Errorf("%s: %w: %q holds shared definitions, not events", eventType, ErrUnknownType, s.EntityType())
 	}
-	versions := c.registry.Versions(eventType)
-	if len(versions) == 0 && s.Action != "" {
-		versions = c.registry.Versions(s.EntityType())
+	subject := eventType
+	if len(c.registry.Versions(subject)) == 0 && s.Action != "" {
+		subject = s.EntityType()
 	}
-	if len(versions) == 0 {
+	versions := c.registry.Admitting(subject)
+	switch {
+	case len(versions) > 0:
+	case len(c.registry.Versions(subject)) > 0:
+		return nil, fmt.Errorf("%s: %w: all versions of %s are retired", eventType, ErrUnknownType, subject)
+	case len(c.registry.AllVersions(subject)) > 0 || len(c.registry.AllVersions(eventType)) > 0:
+		return nil, fmt.Errorf("%s: %w that is in use: there are drafts or deleted versions only", eventType, ErrUnknownType)
+	default:
 		return nil, fmt.Errorf("%s: %w", eventType, ErrUnknownType)
 	}
-	newest := make([]registry.Version, 0, len(versions))
-	for i := len(versions) - 1; i >= 0; i-- {
-		newest = append(newest, versions[i])
+	if _, known := c.types.Swap(eventType, &candidates{revision: revision, versions: versions}); !known && c.known.Add(1) > maxTypes {
+		c.known.Store(0)
+		c.types.Clear()
 	}
-	c.types.Store(eventType, &candidates{revision: revision, versions: newest})
-	return newest, nil
+	return versions, nil
 }
 
 // Contract is the compiled contract of a version.
 func (c *Catalog) Contract(v registry.Version) (*contract.Contract, error) {
-	loaded, _ := c.compiled.LoadOrStore(versionKey{v.Subject, v.Version}, &entry{})
-	e := loaded.(*entry) //nolint:forcetypeassert // the map holds nothing else
-	e.once.Do(func() { e.contract, e.err = c.compile(v) })
-	return e.contract, e.err
+	return c.compiled.get(versionKey{v.Subject, v.Version}, func() (*contract.Contract, error) { return c.compile(v) })
 }
 
 // Version is the compiled contract of a subject's version by number. The error

@@ -3,6 +3,9 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
@@ -24,19 +27,28 @@ type Options struct {
 type Contract struct {
 	options Options
 	key     []string
-	program *program.Program // says quickly that a document is valid
-	engine  engine           // has the last word, and the reasons
+	// keyPaths are the same as names, unescaped.
+	keyPaths [][]string
+	program  *program.Program // says quickly that a document is valid
+
+	bundle *jsonschema.Bundle
+	once   sync.Once
+	engine engine // has the last word, and the reasons; made when it is needed first
+	size   atomic.Int64
+
+	maskings maskingCache
 }
 
 // engine does a contract's work. A document that is valid costs no more than
 // it must; violations are collected only once there is one.
 type engine interface {
-	// validate returns the document's violations, in order; nil if it is valid.
-	// The error is a *strictjson.Error, or says why there is no verdict.
-	validate(data []byte) ([]Violation, error)
+	// validate returns what is wrong with a document, in order, of which the
+	// program says verdict; nothing if it is valid. The error is a
+	// *strictjson.Error, or says why there is no verdict.
+	validate(data []byte, verdict program.Verdict) (findings, error)
 	// mask appends the masked document to dst, and counts in stats. It doesn't
 	// validate what it wrote. The error is a *Withheld.
-	mask(dst, data []byte, m *mask.Masker, stats *Stats) ([]byte, error)
+	mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error)
 	// known reports whether the schema names a property so.
 	known(name string) bool
 }
@@ -71,11 +83,69 @@ func Compile(b *jsonschema.Bundle, o Options) (*Contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Contract{
-		options: o, key: key, engine: newWalker(linked, o),
+	c := &Contract{
+		options: o, key: key, bundle: b,
 		program: program.Compile(linked, program.Options{Open: o.Open, Limits: o.Limits}),
-	}, nil
+	}
+	for _, pointer := range key {
+		path := strings.Split(pointer[1:], "/")
+		for i := range path {
+			path[i] = jsonschema.UnescapeToken(path[i])
+		}
+		c.keyPaths = append(c.keyPaths, path)
+	}
+	c.size.Store(int64(2048 + programBytes*len(c.program.Explain())))
+	return c, nil
 }
+
+// How much memory is taken, roughly, by each subschema in a program with its
+// document, and in the slow engine, and by each place in a masking.
+const (
+	programBytes = 1024
+	engineBytes  = 2048
+	planBytes    = 2048
+)
+
+// slow is the slow engine, which takes more memory than all the rest: many
+// contracts never need it.
+func (c *Contract) slow() engine {
+	c.once.Do(func() {
+		if c.engine != nil {
+			return
+		}
+		linked, err := c.bundle.Link()
+		if err != nil {
+			c.engine = failed{err} // it has been linked before: a defect
+			return
+		}
+		w := newWalker(linked, c.options)
+		c.engine = w
+		c.size.Add(int64(engineBytes * len(w.graph.nodes)))
+	})
+	return c.engine
+}
+
+// failed stands for an engine that could not be made.
+type failed struct{ why error }
+
+func (f failed) validate([]byte, program.Verdict) (findings, error) { return findings{}, f.why }
+
+func (f failed) mask(dst, _ []byte, _ *Masking, _ *Stats) ([]byte, error) {
+	return dst, &Withheld{
+		Code: CodeFault, Why: "the engine could not be made", Cure: "report this as a defect, with the schema", cause: f.why,
+	}
+}
+
+func (f failed) known(string) bool { return false }
+
+// Size is roughly how many bytes of memory the contract takes, with all that it
+// has remembered so far.
+func (c *Contract) Size() int { return int(c.size.Load()) + c.maskings.size() }
+
+// Explain tells for each subschema that a document can meet whether it is
+// validated and masked in one pass, and why not, ordered by where they are
+// written. The caller must not change the result.
+func (c *Contract) Explain() []program.Part { return c.program.Explain() }
 
 // Subject is the registry subject that the contract is of.
 func (c *Contract) Subject() string { return c.options.Subject }
@@ -95,61 +165,28 @@ func (c *Contract) Validate(data []byte) (err error) {
 			err = &Fault{Subject: c.options.Subject, Version: c.options.Version, What: fmt.Sprint(r)}
 		}
 	}()
-	if c.program.Valid(data) {
+	verdict := c.program.Check(data)
+	if verdict == program.Valid {
 		return nil
 	}
-	violations, err := c.engine.validate(data)
+	found, err := c.slow().validate(data, verdict)
 	var syntax *SyntaxError
 	switch {
 	case errors.As(err, &syntax):
 		return c.notJSON(syntax)
 	case err != nil:
 		return &Fault{Subject: c.options.Subject, Version: c.options.Version, What: err.Error()}
-	case len(violations) > 0:
-		return c.invalid(violations)
+	case found.costly:
+		return c.costly(data)
+	case len(found.violations) > 0:
+		return c.invalid(found)
 	}
 	return nil
 }
 
-// Mask appends to dst the document in data, masked by m, and returns it with
-// the counts of what was done. Properties keep their order, numbers that pass
-// their exact text; white space between values goes. The result is valid under
-// the contract. The error is a *Withheld; then nothing of the result may be
-// used, and the room behind dst is cleared. dst must not overlap data.
-//
-// Mask doesn't ask whether data itself is valid: what was stored is.
-func (c *Contract) Mask(dst, data []byte, m *mask.Masker) (masked []byte, stats Stats, err error) {
-	start := len(dst)
-	masked = dst
-	defer func() {
-		if r := recover(); r != nil {
-			// What was panicked with may hold a value, so it is not shown.
-			err = &Withheld{
-				Code: CodeFault, Why: fmt.Sprintf("masking broke down (%T)", r),
-				Cure: "report this as a defect, with the schema and the policy; release the event once it is mended",
-			}
-		}
-		if err != nil {
-			clear(dst[start:cap(dst)])
-			masked, stats = dst, Stats{}
-		}
-	}()
-	if masked, err = c.engine.mask(dst, data, m, &stats); err != nil {
-		return masked, stats, err
-	}
-	if c.program.Valid(masked[start:]) {
-		return masked, stats, nil
-	}
-	violations, err := c.engine.validate(masked[start:])
-	if err != nil || len(violations) > 0 {
-		return masked, stats, c.invalidMasked(masked[start:], violations, err)
-	}
-	return masked, stats, nil
-}
-
 // invalidMasked describes what is wrong with a masked document without showing
 // any of it.
-func (c *Contract) invalidMasked(masked []byte, violations []Violation, err error) *Withheld {
+func (c *Contract) invalidMasked(masked []byte, found findings, err error) *Withheld {
 	var syntax *SyntaxError
 	switch {
 	case errors.As(err, &syntax):
@@ -163,7 +200,13 @@ func (c *Contract) invalidMasked(masked []byte, violations []Violation, err erro
 			Cure: "report this as a defect, with the schema and the policy; release the event once it is mended",
 		}
 	}
-	first := violations[0]
+	if found.costly {
+		return &Withheld{
+			Code: CodeCostly, Why: "validating the masked document takes more work than one document may",
+			Cure: "tell the schema's alternatives apart by their types or by a constant property",
+		}
+	}
+	first := found.violations[0]
 	return &Withheld{
 		Code: CodeInvalidMasked, Pointer: c.knownPointer(masked, first.Pointer),
 		Why:  fmt.Sprintf("the masked document violates %q of the schema (%s)", first.Keyword, first.SchemaPointer),
@@ -177,7 +220,7 @@ func (c *Contract) knownPointer(data []byte, pointer string) string {
 	if err != nil {
 		return ""
 	}
-	return sanitize(value, pointer, c.engine.known)
+	return sanitize(value, pointer, c.slow().known)
 }
 
 func (c *Contract) notJSON(syntax *SyntaxError) *Invalid {
@@ -190,16 +233,28 @@ func (c *Contract) notJSON(syntax *SyntaxError) *Invalid {
 	}
 }
 
-func (c *Contract) invalid(violations []Violation) *Invalid {
+func (c *Contract) costly(data []byte) *Invalid {
+	return &Invalid{
+		Subject: c.options.Subject, Version: c.options.Version,
+		Violations: []Violation{{
+			Keyword: KeywordEffort, SchemaPointer: "#",
+			Expected: fmt.Sprintf("a document that is judged within %d steps", program.MaxEffort(len(data))),
+			Found:    "one that takes more, because alternatives nest in it",
+		}},
+		Cure: "nest less deeply; or, in a new version of the schema, tell its alternatives apart by their types or by a constant property",
+	}
+}
+
+func (c *Contract) invalid(found findings) *Invalid {
 	e := &Invalid{
-		Subject: c.options.Subject, Version: c.options.Version, Violations: violations,
+		Subject: c.options.Subject, Version: c.options.Version, Violations: found.violations, AtLeast: found.more,
 		Cure: "correct the event, or register a version of the schema that admits it",
 	}
-	if violations[0].Keyword == KeywordUndeclared {
+	if found.violations[0].Keyword == KeywordUndeclared {
 		e.Cure = "declare the property in a new version of the schema (as an optional one, this is compatible), or leave it out"
 	}
-	if over := len(violations) - MaxViolations; over > 0 {
-		e.Violations, e.Omitted = violations[:MaxViolations], over
+	if over := len(found.violations) - MaxViolations; over > 0 {
+		e.Violations, e.Omitted = found.violations[:MaxViolations:MaxViolations], over
 	}
 	return e
 }

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
@@ -48,8 +49,26 @@ type githubEvent struct {
 	contract *Contract
 }
 
-// github compiles the GitHub schemas that the events of the corpus need.
+// githubs remembers what github has compiled.
+var githubs sync.Map
+
+// github are the events of the corpus with the GitHub schemas that they need,
+// compiled.
 func github(t testing.TB, overlay *mask.Overlay, open bool) []githubEvent {
+	t.Helper()
+	type key struct {
+		overlay *mask.Overlay
+		open    bool
+	}
+	if known, ok := githubs.Load(key{overlay, open}); ok {
+		return known.([]githubEvent)
+	}
+	events := compileGitHub(t, overlay, open)
+	githubs.Store(key{overlay, open}, events)
+	return events
+}
+
+func compileGitHub(t testing.TB, overlay *mask.Overlay, open bool) []githubEvent {
 	t.Helper()
 	root := corpus(t, "github-webhooks")
 	bundles := map[string]*jsonschema.Bundle{}

@@ -45,6 +45,36 @@
 // object, "x-lockstep-class" in its "propertyNames", or "keys" in an overlay),
 // or the policy's default for names decides.
 //
+// A class may depend on another value of the event. In a schema, put it under
+// "then" or "else", or into one of several alternatives: those that apply to the
+// value count. In an overlay, give the mark a condition ("when"). What a
+// condition names beside the marked value is a property of the nearest object
+// around it.
+//
 // Whatever can't be decided, can't be masked or isn't valid afterwards withholds
 // the whole document.
+//
+// # Two engines
+//
+// The walker decodes a document, has jsonschema v5 judge it, and goes through it
+// with the schema. It is slow, has the last word, and gives all reasons. Package
+// program reads the bytes once. What is valid needs nothing else; for masking it
+// is told what becomes of the values at each place (see Masking), which is found
+// out when the first document reaches the place, and does that while it
+// validates. A value that was replaced is judged as the old one was, at its
+// place; the new document is gone through again only where that doesn't suffice
+// (something was dropped or renamed, or a keyword looks at several values at
+// once). Where classes depend on more than a value's place and type, the walker
+// masks that part of the document (alternatives, "if", "contains"), or all of
+// it (conditions of the overlay, techniques that look at the whole event, and
+// whatever is going to be withheld).
+//
+// # Hostile documents
+//
+// jsonschema v5 takes time exponential in a document's depth where alternatives
+// nest, and some kilobytes for each violation. It is asked only what takes a
+// bounded number of steps, which are counted before (program.Effort). All that
+// is wrong is listed by it in documents of ordinary size; in others, a slower
+// but bounded search lists the first MaxViolations. What can't be judged within
+// the bounds is refused (KeywordEffort) or withheld (CodeCostly).
 package contract

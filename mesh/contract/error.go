@@ -33,6 +33,7 @@ const (
 	KeywordJSON       = "json"           // the text is not strict JSON
 	KeywordUndeclared = "undeclared"     // a property that the schema neither declares nor admits
 	KeywordKey        = "x-lockstep-key" // a part of the key is missing or can't be a subject's token
+	KeywordEffort     = "effort"         // the document takes more work to judge than one may
 )
 
 // MaxViolations bounds how many violations one Invalid lists.
@@ -43,8 +44,9 @@ const MaxViolations = 100
 type Invalid struct {
 	Subject    string      `json:"subject"`
 	Version    int         `json:"version"`
-	Violations []Violation `json:"violations"`        // at least one; ordered by place, keyword, schema pointer
-	Omitted    int         `json:"omitted,omitempty"` // how many there are beyond MaxViolations
+	Violations []Violation `json:"violations"`         // at least one; ordered by place, keyword, schema pointer
+	Omitted    int         `json:"omitted,omitempty"`  // how many there are beyond those listed
+	AtLeast    bool        `json:"at_least,omitempty"` // there may be more, which nobody looked for
 	Cure       string      `json:"cure"`
 
 	cause error
@@ -61,7 +63,11 @@ func (e *Invalid) Error() string {
 		fmt.Fprintf(&b, "%s (%s)", v.place(), v.Keyword)
 	}
 	if more := len(others) - 3 + e.Omitted; more > 0 {
-		fmt.Fprintf(&b, ", and %d more", more)
+		b.WriteString(", and ")
+		if e.AtLeast {
+			b.WriteString("at least ")
+		}
+		fmt.Fprintf(&b, "%d more", more)
 	}
 	return b.String()
 }
@@ -84,6 +90,7 @@ const (
 	CodeDropRequired    = "drop_required"    // the class is dropped, but the schema requires the property
 	CodeUnfit           = "unfit"            // nothing the technique can make fits the schema's demands
 	CodeInvalidMasked   = "invalid_masked"   // the masked document is not valid under the schema
+	CodeCostly          = "costly"           // finding out which schemas apply takes more work than one document may
 	CodeFault           = "fault"            // something broke while masking
 )
 

@@ -5,27 +5,40 @@ import (
 	"slices"
 	"sync"
 
-	v5 "github.com/santhosh-tekuri/jsonschema/v5"
-
+	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 )
 
+// surroundings are what stands around a value: conditions of the overlay look
+// at it.
+type surroundings struct {
+	document any
+	object   map[string]any  // the nearest object around the value
+	effort   *program.Effort // what finding out which schemas hold may cost
+}
+
 // spot finds out which subschemas apply to value at p.
-func (w *walker) spot(p *place, value any) *spot {
+func (w *walker) spot(p *place, value any, in surroundings) *spot {
 	if s := p.static.Load(); s != nil {
 		return s
 	}
-	x := expansion{value: value}
+	x := expansion{value: value, effort: in.effort}
 	for _, n := range p.roots {
 		x.apply(n)
 	}
 	for _, n := range p.maybe {
-		if x.decide(holds(n, value)) {
+		if x.decide(x.holds(n)) {
 			x.apply(n)
 		}
 	}
+	w.conditions(p, &x, in)
+	return w.settled(p, &x)
+}
+
+// settled is the place's spot for what an expansion has found out.
+func (w *walker) settled(p *place, x *expansion) *spot {
 	if len(x.decisions) == 0 {
-		s := w.newSpot(p, &x)
+		s := w.newSpot(p, x)
 		if !p.static.CompareAndSwap(nil, s) {
 			return p.static.Load()
 		}
@@ -34,7 +47,7 @@ func (w *walker) spot(p *place, value any) *spot {
 	if s, ok := p.spots.Load(string(x.decisions)); ok {
 		return s.(*spot)
 	}
-	s := w.newSpot(p, &x)
+	s := w.newSpot(p, x)
 	if p.kept.Load() >= maxSpots {
 		return s
 	}
@@ -49,10 +62,16 @@ func (w *walker) spot(p *place, value any) *spot {
 // decisions on the way, in their order, determine the outcome.
 type expansion struct {
 	value     any
+	effort    *program.Effort
 	decisions []byte
 	nodes     []*node
 	refs      []string
 	reach     map[*node][]*node
+	when      map[*mask.When]mask.Class // the classes that marks with conditions give
+
+	// Instead of one value, all of a kind can be looked at, as a type's name.
+	kind       string
+	unforeseen bool // they differ
 }
 
 func (x *expansion) apply(n *node) {
@@ -90,6 +109,10 @@ func (x *expansion) apply(n *node) {
 // all but one are refuted, that one holds, and there is no need to ask the
 // library: this keeps what is nested deeply from being validated again and again.
 func (x *expansion) alternatives(c choice) {
+	if x.kind != "" {
+		x.foreseeAlternatives(c)
+		return
+	}
 	var open []*node
 	for _, n := range c.alternatives {
 		if !refuted(n, x.value, maxRefuted) {
@@ -100,7 +123,7 @@ func (x *expansion) alternatives(c choice) {
 	for _, n := range c.alternatives {
 		applies := slices.Contains(open, n)
 		if applies && len(open) > 1 {
-			applies = !(c.one && found) && n.schema.Validate(x.value) == nil
+			applies = !(c.one && found) && x.effort.Valid(n.schema, x.value)
 		}
 		if x.decide(applies) {
 			found = true
@@ -111,12 +134,21 @@ func (x *expansion) alternatives(c choice) {
 
 // choose is the node that a branch applies to the value, if any.
 func (x *expansion) choose(b branch) *node {
+	if x.kind != "" {
+		if b.when != nil {
+			x.foresee(b.when)
+		} else {
+			x.unforeseen = x.unforeseen || x.kind == "object"
+			x.decide(false)
+		}
+		return b.otherwise
+	}
 	var applies bool
 	if b.when == nil {
 		object, _ := x.value.(map[string]any)
 		_, applies = object[b.name]
 	} else {
-		applies = holds(b.when, x.value)
+		applies = x.holds(b.when)
 	}
 	if x.decide(applies) {
 		return b.then
@@ -133,9 +165,9 @@ func (x *expansion) decide(applies bool) bool {
 	return applies
 }
 
-// holds reports whether value is valid under n.
-func holds(n *node, value any) bool {
-	return !refuted(n, value, maxRefuted) && n.schema.Validate(value) == nil
+// holds reports whether the value is valid under n.
+func (x *expansion) holds(n *node) bool {
+	return !refuted(n, x.value, maxRefuted) && x.effort.Valid(n.schema, x.value)
 }
 
 // maxRefuted bounds how far refuted follows references.
@@ -184,8 +216,9 @@ func differs(constant, value any) bool {
 	return false
 }
 
-func typeAdmitted(types []string, value any) bool {
-	kind := typeOf(value)
+func typeAdmitted(types []string, value any) bool { return kindAdmitted(types, typeOf(value)) }
+
+func kindAdmitted(types []string, kind string) bool {
 	return slices.ContainsFunc(types, func(t string) bool { return t == kind || t == "integer" && kind == "number" })
 }
 
@@ -223,16 +256,16 @@ func (w *walker) newSpot(p *place, x *expansion) *spot {
 		s.enumerated = s.enumerated || n.enumerated
 		s.tuple = max(s.tuple, len(n.tuple))
 	}
-	if marked := s.marks.class(); marked != "" {
+	if marked := s.marks.class(x.when); marked != "" {
 		class = marked
 	}
 	if marked := s.marks.keys(); marked != "" {
 		keys = marked
 	}
 	if s.keys = keys; keys == "" {
-		s.keys = p.aroundKeys
+		s.keys = mask.MoreProtective(p.aroundKeys, p.named.Keys)
 	}
-	name := p.named
+	name := classOf(p.named, x.when)
 	if name == "" {
 		name = p.namedOut
 	}
@@ -241,7 +274,7 @@ func (w *walker) newSpot(p *place, x *expansion) *spot {
 	} else {
 		s.class, s.around, s.namedOut = mask.MoreProtective(p.around, name), p.around, name
 	}
-	s.shape = sync.OnceValue(func() *mask.Shape { return newShape(s.nodes) })
+	s.shape = sync.OnceValue(func() *mask.Shape { return w.shapes.intern(newShape(s.nodes)) })
 	s.required = sync.OnceValue(func() map[string]bool { return requiredNames(s.nodes) })
 	return s
 }
@@ -254,55 +287,4 @@ func requiredNames(nodes []*node) map[string]bool {
 		}
 	}
 	return required
-}
-
-// newShape gathers what subschemas demand of a value that is no container.
-func newShape(nodes []*node) *mask.Shape {
-	shape := &mask.Shape{}
-	for _, n := range nodes {
-		s := n.schema
-		if s.Format != "" && shape.Format == "" {
-			shape.Format = s.Format
-		}
-		if s.Pattern != nil {
-			shape.Patterns = append(shape.Patterns, s.Pattern.String())
-		}
-		shape.MinLength = max(shape.MinLength, s.MinLength)
-		if s.MaxLength >= 0 && (shape.MaxLength == 0 || s.MaxLength < shape.MaxLength) {
-			shape.MaxLength = s.MaxLength
-		}
-		shape.Integer = shape.Integer || slices.Contains(s.Types, "integer") && !slices.Contains(s.Types, "number")
-		boundShape(shape, s)
-		enum := s.Enum
-		if len(s.Constant) > 0 {
-			enum = s.Constant
-		}
-		if len(enum) > 0 && len(shape.Enum) == 0 {
-			for _, value := range enum {
-				if text, err := json.Marshal(value); err == nil {
-					shape.Enum = append(shape.Enum, string(text))
-				}
-			}
-		}
-	}
-	return shape.Compile()
-}
-
-// boundShape takes the tighter of each bound.
-func boundShape(shape *mask.Shape, s *v5.Schema) {
-	if s.Minimum != nil && (shape.Minimum == nil || s.Minimum.Cmp(shape.Minimum) > 0) {
-		shape.Minimum = s.Minimum
-	}
-	if s.Maximum != nil && (shape.Maximum == nil || s.Maximum.Cmp(shape.Maximum) < 0) {
-		shape.Maximum = s.Maximum
-	}
-	if s.ExclusiveMinimum != nil && (shape.Above == nil || s.ExclusiveMinimum.Cmp(shape.Above) > 0) {
-		shape.Above = s.ExclusiveMinimum
-	}
-	if s.ExclusiveMaximum != nil && (shape.Below == nil || s.ExclusiveMaximum.Cmp(shape.Below) < 0) {
-		shape.Below = s.ExclusiveMaximum
-	}
-	if s.MultipleOf != nil {
-		shape.MultipleOf = s.MultipleOf
-	}
 }

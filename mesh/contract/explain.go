@@ -15,20 +15,22 @@ import (
 
 // explain turns the library's error into violations: one for each demand that
 // is not met, with what the schema says and what the document has there.
-func (w *walker) explain(invalid *v5.ValidationError, document any) []Violation {
+func (w *walker) explain(invalid *v5.ValidationError, document any) findings {
 	e := &explainer{linked: w.linked, document: document}
 	e.descend(invalid)
 	if len(e.violations) == 0 { // the library knows more kinds of errors than we do
 		e.leaf(invalid)
 	}
 	sortViolations(e.violations)
-	return slices.Compact(e.violations)
+	return findings{violations: slices.Compact(e.violations), more: e.more}
 }
 
 type explainer struct {
 	linked     *jsonschema.Linked
 	document   any
 	violations []Violation
+	limit      int  // how many violations are collected; 0: all
+	more       bool // there are others
 }
 
 // demand is what a schema says, and where.
@@ -59,7 +61,7 @@ func (e *explainer) demand(v *v5.ValidationError) demand {
 	}
 	d.value, ok = jsonschema.Find(origin.Bundle.Document.Value(), origin.Pointer)
 	switch {
-	case d.value == false && (last == 0 || last >= 2 && holdsSchemas[tokens[last-1]]):
+	case d.value == false && (last == 0 || last >= 2 && holdsSchemas[tokens[last-1]] && (!byIndex[tokens[last-1]] || isIndex(d.keyword))):
 		d.keyword = "false"
 	case !ok && d.keyword == "minContains": // 1 where it isn't written
 		d.keyword, d.value = "contains", json.Number("1")
@@ -78,6 +80,9 @@ var holdsSchemas = map[string]bool{
 	"properties": true, "patternProperties": true, "$defs": true, "definitions": true, "dependencies": true, "dependentSchemas": true,
 	"allOf": true, "anyOf": true, "oneOf": true, "prefixItems": true, "items": true,
 }
+
+// byIndex are those of them that have keywords behind them where no index is.
+var byIndex = map[string]bool{"items": true, "allOf": true, "anyOf": true, "oneOf": true, "prefixItems": true}
 
 func isIndex(token string) bool {
 	_, err := strconv.Atoi(token)
@@ -175,7 +180,11 @@ func (e *explainer) leaf(v *v5.ValidationError) {
 			}
 		}
 	case "additionalProperties":
-		for _, name := range e.additional(d, object) {
+		for i, name := range e.additional(d, object) {
+			if i > MaxViolations {
+				e.more = true
+				break
+			}
 			extra := violation
 			extra.Pointer += "/" + jsonschema.EscapeToken(name)
 			extra.Expected, extra.Found = "no property of this name", show(object[name])
@@ -209,7 +218,13 @@ func (e *explainer) additional(d demand, object map[string]any) []string {
 	return names
 }
 
-func (e *explainer) add(v Violation) { e.violations = append(e.violations, v) }
+func (e *explainer) add(v Violation) {
+	if e.limit == 0 || len(e.violations) < e.limit {
+		e.violations = append(e.violations, v)
+	} else {
+		e.more = true
+	}
+}
 
 func (e *explainer) violation(v *v5.ValidationError, d demand) Violation {
 	pointer := plain(v.InstanceLocation)

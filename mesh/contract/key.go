@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
 )
@@ -63,6 +66,9 @@ func (c *Contract) KeyTokens(data []byte) ([]string, error) {
 	if len(c.key) == 0 {
 		return nil, nil
 	}
+	if tokens := c.quickTokens(data); tokens != nil {
+		return tokens, nil
+	}
 	value, err := strictjson.Decode(data, c.options.Limits)
 	var syntax *SyntaxError
 	if errors.As(err, &syntax) {
@@ -84,6 +90,30 @@ func (c *Contract) KeyTokens(data []byte) ([]string, error) {
 		tokens[i] = token
 	}
 	return tokens, nil
+}
+
+// quickTokens are the key's tokens, found without decoding the document; nil if
+// one of them can't be, for whatever reason.
+func (c *Contract) quickTokens(data []byte) []string {
+	tokens := make([]string, len(c.key))
+	ok := program.Find(data, c.options.Limits, c.keyPaths, func(i int, text []byte) {
+		switch text[0] {
+		case '"':
+			var err error
+			if text, err = jsontext.AppendUnquote(nil, text); err != nil {
+				return
+			}
+		case '{', '[', 'n':
+			return
+		}
+		if token := escapeKey(string(text)); len(token) <= maxKeyToken {
+			tokens[i] = token
+		}
+	})
+	if !ok || slices.Contains(tokens, "") {
+		return nil
+	}
+	return tokens
 }
 
 // keyToken is the token for one part of the key, or what was found in its stead.
@@ -113,6 +143,9 @@ func keyToken(value any, pointer string) (token, found string) {
 }
 
 func escapeKey(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(".*>%", r) }) {
+		return text
+	}
 	var b strings.Builder
 	for i := range len(text) {
 		if c := text[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(".*>%", c) >= 0 {

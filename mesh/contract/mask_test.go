@@ -8,14 +8,18 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 )
 
 // brokenEngine panics with what it was given, as a defect would.
 type brokenEngine struct{}
 
-func (brokenEngine) validate(data []byte) ([]Violation, error) { panic(string(data)) }
-func (brokenEngine) mask(dst, data []byte, _ *mask.Masker, _ *Stats) ([]byte, error) {
+func (brokenEngine) validate(data []byte, _ program.Verdict) (findings, error) {
+	panic(string(data))
+}
+
+func (brokenEngine) mask(dst, data []byte, _ *Masking, _ *Stats) ([]byte, error) {
 	_ = append(dst, data...)
 	panic(string(data))
 }

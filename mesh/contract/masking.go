@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
@@ -18,26 +19,47 @@ import (
 
 // masking is one document on its way through one masker.
 type masking struct {
-	walker *walker
-	masker *mask.Masker
-	dec    jsontext.Decoder
-	buf    bytes.Buffer
-	out    []byte
-	stats  *Stats
-	path   []step
+	walker  *walker
+	masker  *mask.Masker
+	fields  *Masking
+	dec     jsontext.Decoder
+	buf     bytes.Buffer
+	out     []byte
+	stats   *Stats
+	path    []step
+	in      surroundings
+	scratch []byte
+	event   mask.Event
+	effort  program.Effort
+	// phase says what the document is gone through for.
+	phase phase
 }
+
+// phase is why a document is gone through. A technique that looks at the whole
+// event makes it necessary to do so twice more.
+type phase uint8
+
+const (
+	toMask        phase = iota
+	toCollect           // to fill event; nothing is written
+	toMaskKnowing       // to mask, with event filled
+)
+
+// errNeedsEvent says that a technique must be given the event.
+var errNeedsEvent = errors.New("a technique looks at the whole event")
 
 // step is one token of the way to a value.
 type step struct {
 	name  string // of a property; '*' if it is data
+	real  string // the same, as it is
 	index int    // of an item, if name is empty and item set
 	item  bool
 }
 
 var maskings = sync.Pool{New: func() any { return new(masking) }}
 
-func (w *walker) mask(dst, data []byte, m *mask.Masker, stats *Stats) ([]byte, error) {
-	if m == nil {
+func (w *walker) mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error) {
+	if g.masker == nil {
 		return dst, &Withheld{
 			Code: CodePolicy, Why: "there is no masking policy", Cure: "give the route a policy",
 		}
@@ -51,32 +73,71 @@ func (w *walker) mask(dst, data []byte, m *mask.Masker, stats *Stats) ([]byte, e
 		return dst, withheld
 	}
 	r := maskings.Get().(*masking)
-	r.walker, r.masker, r.out, r.stats = w, m, dst, stats
-	r.buf = *bytes.NewBuffer(data)
-	r.dec.Reset(&r.buf)
-	out, err := r.document(value)
-	// Not reached after a panic: a state that may be broken is not used again.
-	r.walker, r.masker, r.out, r.stats, r.buf, r.path = nil, nil, nil, nil, bytes.Buffer{}, r.path[:0]
+	out, err := r.run(dst, data, value, w.root, g, stats, toMask)
+	if errors.Is(err, errNeedsEvent) {
+		*stats = Stats{}
+		r.event.Document = value
+		if out, err = r.run(dst, data, value, w.root, g, stats, toCollect); err == nil {
+			*stats = Stats{}
+			out, err = r.run(dst, data, value, w.root, g, stats, toMaskKnowing)
+		}
+		r.event.Reset()
+	}
+	maskings.Put(r) // not reached after a panic: a state that may be broken is not used again
+	return out, err
+}
+
+// maskPart is mask for a part of a document, whose place is p. It fails if the
+// part is dropped, or a technique needs the whole event.
+func (w *walker) maskPart(dst, data []byte, p *place, g *Masking, stats *Stats) ([]byte, error) {
+	value, err := strictjson.Decode(data, w.limits)
+	if err != nil {
+		return dst, err
+	}
+	r := maskings.Get().(*masking)
+	out, err := r.run(dst, data, value, p, g, stats, toMask)
 	maskings.Put(r)
 	return out, err
 }
 
-func (r *masking) document(value any) ([]byte, error) {
-	s := r.walker.spot(r.walker.root, value)
+// run goes through the whole of data, which is value at p.
+func (r *masking) run(dst, data []byte, value any, p *place, g *Masking, stats *Stats, why phase) ([]byte, error) {
+	r.walker, r.masker, r.fields, r.out, r.stats, r.phase = g.walker, g.masker, g, dst, stats, why
+	r.effort = program.NewEffort(program.MaxEffort(len(data)))
+	r.in = surroundings{document: value, effort: &r.effort}
+	r.buf = *bytes.NewBuffer(data)
+	r.dec.Reset(&r.buf)
+	err := r.document(p, value)
+	if r.effort.Over() {
+		err = &Withheld{
+			Code: CodeCostly, Why: "finding out which of the schema's alternatives apply takes more work than one document may",
+			Cure: "tell the schema's alternatives apart by their types or by a constant property",
+		}
+	}
+	out := r.out
+	r.walker, r.masker, r.fields, r.out, r.stats, r.buf, r.path, r.in = nil, nil, nil, nil, nil, bytes.Buffer{}, r.path[:0], surroundings{}
+	clear(r.scratch)
+	return out, err
+}
+
+func (r *masking) document(p *place, value any) error {
+	s := r.walker.spot(p, value, r.in)
 	technique, err := r.technique(s, value)
 	if err != nil {
-		return r.out, err
+		return err
 	}
 	if technique == mask.Drop {
-		return r.out, r.withheld(CodeDropRequired, s.class, "the class of the whole document is dropped", "classify its fields instead")
+		return r.withheld(CodeDropRequired, s.class, "the class of the whole document is dropped", "classify its fields instead")
 	}
-	err = r.write(s, technique, value)
-	return r.out, err
+	return r.write(s, technique, value)
 }
 
 // technique decides what becomes of value. A container is gone into, unless it
 // is dropped as a whole.
 func (r *masking) technique(s *spot, value any) (mask.Technique, error) {
+	if r.phase == toCollect {
+		return mask.Pass, nil // also of what is dropped or withheld in the end
+	}
 	if isContainer(value) {
 		if s.class != "" && r.masker.Technique(s.class) == mask.Drop {
 			return mask.Drop, nil
@@ -131,36 +192,63 @@ func (r *masking) write(s *spot, technique mask.Technique, value any) error {
 	if err != nil {
 		return r.broken(err)
 	}
-	v := mask.Value{Kind: kindOf(value)}
+	kind := kindOf(value)
+	text := r.scratch[:0]
 	switch value := value.(type) {
 	case string:
-		v.Text = value
+		text = append(text, value...)
 	case json.Number:
-		v.Text = value.String()
+		text = append(text, value...)
 	case bool:
-		v.Text = strconv.FormatBool(value)
+		text = strconv.AppendBool(text, value)
 	}
-	if technique == mask.Pass || v.Kind == mask.Null || v.Kind == mask.String && v.Text == "" {
+	r.scratch = text
+	if r.phase == toCollect {
+		if kind == mask.String || kind == mask.Number {
+			r.event.Add(s.class, string(text))
+		}
+		return nil
+	}
+	if technique == mask.Pass || kind == mask.Null || kind == mask.String && len(text) == 0 {
 		r.out = append(r.out, raw...)
 		r.stats.Passed++
 		return nil
 	}
-	r.out, err = r.masker.Replace(r.out, technique, s.class, v, s.shape())
-	if err != nil {
+	return r.replace(s, technique, kind, text)
+}
+
+func (r *masking) replace(s *spot, technique mask.Technique, kind mask.Kind, text []byte) error {
+	f := r.fields.field(s, kind)
+	var event *mask.Event
+	if f.NeedsEvent() {
+		if r.phase != toMaskKnowing {
+			return errNeedsEvent
+		}
+		event = &r.event
+		event.Pointer = r.realPointer()
+	}
+	var err error
+	if r.out, err = f.Append(r.out, kind, text, event); err != nil {
 		return r.refused(s.class, err)
 	}
-	if technique == mask.Token {
-		r.stats.Masked++
-	} else {
+	if redacts(technique) {
 		r.stats.Redacted++
+	} else {
+		r.stats.Masked++
 	}
 	return nil
 }
+
+// redacts tells the techniques apart whose values tell nothing of the old ones.
+func redacts(t mask.Technique) bool { return t == mask.Redact || t == mask.Constant }
 
 func (r *masking) object(s *spot, object map[string]any) error {
 	if _, err := r.dec.ReadToken(); err != nil {
 		return r.broken(err)
 	}
+	around := r.in.object
+	r.in.object = object
+	defer func() { r.in.object = around }()
 	r.out = append(r.out, '{')
 	first := true
 	for r.dec.PeekKind() == '"' {
@@ -188,18 +276,21 @@ func (r *masking) member(s *spot, name string, object map[string]any, first bool
 	if ok && c.declared {
 		shown = name
 	}
-	r.path = append(r.path, step{name: shown})
+	r.path = append(r.path, step{name: shown, real: name})
 	defer func() {
 		if err == nil {
 			r.path = r.path[:len(r.path)-1]
 		}
 	}()
-	if !ok {
+	switch {
+	case !ok && r.phase == toCollect:
+		return false, r.dec.SkipValue()
+	case !ok:
 		return false, r.withheld(CodeUndeclared, "", "the schema neither declares nor admits this property",
 			"declare and classify it in a new version of the schema")
 	}
 	value := object[name]
-	inside := r.walker.spot(c.place, value)
+	inside := r.walker.spot(c.place, value, r.in)
 	technique, err := r.technique(inside, value)
 	if err != nil {
 		return false, err
@@ -225,21 +316,29 @@ func (r *masking) member(s *spot, name string, object map[string]any, first bool
 	return true, r.write(inside, technique, value)
 }
 
-// name writes a property's name; in a map it is data.
-func (r *masking) name(s *spot, c child, name string) error {
-	technique := mask.Pass
+// nameTechnique is what becomes of the name that leads to c: in a map it is
+// data.
+func (s *spot) nameTechnique(m *mask.Masker, c child) mask.Technique {
 	switch {
 	case c.declared:
-	case s.keys != "" && !s.keys.Known():
-		return r.withheld(CodeUnknownClass, s.keys, "nobody knows the class of the names in this map", "correct it in the schema")
+		return mask.Pass
 	case s.keys != "":
-		technique = r.masker.Technique(s.keys)
-	default:
-		technique = r.masker.DefaultKey()
-		if c.place.undeclared {
-			technique = mask.Withhold
-		}
+		return m.Technique(s.keys)
+	case c.place.undeclared:
+		return mask.Withhold
 	}
+	return m.DefaultKey()
+}
+
+// name writes a property's name.
+func (r *masking) name(s *spot, c child, name string) error {
+	if r.phase == toCollect {
+		return nil
+	}
+	if !c.declared && s.keys != "" && !s.keys.Known() {
+		return r.withheld(CodeUnknownClass, s.keys, "nobody knows the class of the names in this map", "correct it in the schema")
+	}
+	technique := s.nameTechnique(r.masker, c)
 	switch technique {
 	case mask.Pass:
 	case mask.Token:
@@ -264,7 +363,7 @@ func (r *masking) array(s *spot, items []any) error {
 	first := true
 	for i, item := range items {
 		r.path = append(r.path, step{index: i, item: true})
-		inside := r.walker.spot(s.item(i), item)
+		inside := r.walker.spot(s.item(i), item, r.in)
 		technique, err := r.technique(inside, item)
 		if err != nil {
 			return err
@@ -304,14 +403,18 @@ func (r *masking) withheld(code string, class mask.Class, why, cure string) *Wit
 // shownClass keeps what somebody wrote as a class from being a text of any length.
 func shownClass(class mask.Class) string { return shorten(string(class), 40) }
 
-func (r *masking) pointer() string {
+func (r *masking) pointer() string { return pointer(r.path, func(s step) string { return s.name }) }
+
+func (r *masking) realPointer() string { return pointer(r.path, func(s step) string { return s.real }) }
+
+func pointer(path []step, name func(step) string) string {
 	var b strings.Builder
-	for _, s := range r.path {
+	for _, s := range path {
 		b.WriteByte('/')
 		if s.item {
 			b.WriteString(strconv.Itoa(s.index))
 		} else {
-			b.WriteString(jsonschema.EscapeToken(s.name))
+			b.WriteString(jsonschema.EscapeToken(name(s)))
 		}
 	}
 	return b.String()

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,7 +21,7 @@ type place struct {
 
 	around     mask.Class // class of the nearest container that has one of its own
 	aroundKeys mask.Class // the same for names in maps
-	named      mask.Class // class that the overlay gives to the value's own property name
+	named      mask.Mark  // what the overlay says of the value's own property name
 	namedOut   mask.Class // the same of the nearest name around it, inside of what gave around
 	undeclared bool       // nothing declares or admits a value here
 
@@ -37,15 +38,25 @@ const maxSpots = 512
 type marks struct{ exact, wildcard, definitions []*mask.Path }
 
 func (m marks) step(token string) marks {
-	if len(m.exact)+len(m.wildcard)+len(m.definitions) == 0 {
+	if m.empty() {
 		return marks{}
 	}
 	return marks{mask.Step(m.exact, token), mask.Step(m.wildcard, token), mask.Step(m.definitions, token)}
 }
 
-// class is the class that the overlay's pointers give.
-func (m marks) class() mask.Class {
-	return m.best(func(mark mask.Mark) mask.Class { return mark.Class })
+func (m marks) empty() bool { return len(m.exact)+len(m.wildcard)+len(m.definitions) == 0 }
+
+// class is the class that the overlay's pointers give, where those marks that
+// have a condition give the classes in when.
+func (m marks) class(when map[*mask.When]mask.Class) mask.Class {
+	return m.best(func(mark mask.Mark) mask.Class { return classOf(mark, when) })
+}
+
+func classOf(mark mask.Mark, when map[*mask.When]mask.Class) mask.Class {
+	if mark.When != nil {
+		return when[mark.When]
+	}
+	return mark.Class
 }
 
 // keys is the class that the overlay's pointers give to names in a map.
@@ -114,8 +125,11 @@ func (p *place) key() []byte {
 			key = binary.AppendUvarint(key, uint64(path.ID()))
 		}
 	}
-	for _, class := range [...]mask.Class{p.around, p.aroundKeys, p.named, p.namedOut} {
+	for _, class := range [...]mask.Class{p.around, p.aroundKeys, p.named.Class, p.named.Keys, p.named.Else, p.namedOut} {
 		key = append(append(key, class...), 0)
+	}
+	if p.named.When != nil { // of one overlay, conditions are told apart by what they are
+		key = fmt.Appendf(key, "%p", p.named.When)
 	}
 	return strconv.AppendBool(key, p.undeclared)
 }
@@ -185,7 +199,7 @@ func (s *spot) child(name string) (child, bool) {
 	c.declared = c.declared || inOverlay
 	c.place = s.walker.places.intern(&place{
 		roots: normal(roots), marks: s.marks.step(name),
-		around: s.around, aroundKeys: s.keys, named: named.Class, namedOut: s.namedOut,
+		around: s.around, aroundKeys: s.keys, named: named, namedOut: s.namedOut,
 		undeclared: s.undeclared || !admitted,
 	})
 	// Only names that schema or overlay know are remembered: there is no bound on others.

@@ -57,7 +57,7 @@ func TestSuite(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w := open.engine.(*walker)
+				w := open.slow().(*walker)
 				for _, test := range group.Tests {
 					run++
 					value, err := strictjson.Decode(test.Data, strictjson.Limits{})

@@ -10,6 +10,7 @@ import (
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
 
+	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
@@ -26,13 +27,14 @@ type walker struct {
 	open    bool
 	limits  strictjson.Limits
 	places  places
+	shapes  shapes
 	root    *place
 }
 
 func newWalker(linked *jsonschema.Linked, o Options) *walker {
 	w := &walker{
 		linked: linked, graph: newGraph(linked), overlay: o.Overlay, open: o.Open, limits: o.Limits,
-		places: places{known: map[string]*place{}},
+		places: places{known: map[string]*place{}}, shapes: shapes{known: map[string]*mask.Shape{}},
 	}
 	exact, wildcard := o.Overlay.Subject(o.Subject)
 	w.root = w.places.intern(&place{roots: []*node{w.graph.root}, marks: marks{exact: exact, wildcard: wildcard}})
@@ -41,54 +43,77 @@ func newWalker(linked *jsonschema.Linked, o Options) *walker {
 
 func (w *walker) known(name string) bool { return w.graph.names[name] }
 
-func (w *walker) validate(data []byte) ([]Violation, error) {
+func (w *walker) validate(data []byte, verdict program.Verdict) (findings, error) {
 	value, err := strictjson.Decode(data, w.limits)
 	if err != nil {
-		return nil, err
+		return findings{}, err
 	}
-	if err := w.linked.Schema.Validate(value); err != nil {
-		var invalid *v5.ValidationError
-		if !errors.As(err, &invalid) {
-			return nil, err // a schema that loops: no verdict
+	var found findings
+	explained := program.NewEffort(maxExplained)
+	switch {
+	case verdict == program.Costly:
+		return findings{costly: true}, nil
+	case verdict == program.Undecided: // it is valid under the schema
+	case explained.Affords(w.linked.Schema, value):
+		if err := w.linked.Schema.Validate(value); err != nil {
+			var invalid *v5.ValidationError
+			if !errors.As(err, &invalid) {
+				return findings{}, err // a schema that loops: no verdict
+			}
+			return w.explain(invalid, value), nil
 		}
-		return w.explain(invalid, value), nil
+	default:
+		if found = w.reasons(value, len(data)); len(found.violations) > 0 {
+			return found, nil
+		}
 	}
-	if w.open {
-		return nil, nil
+	if !w.open {
+		effort := program.NewEffort(program.MaxEffort(len(data)))
+		w.undeclared(w.root, value, "", surroundings{effort: &effort}, &found)
+		sortViolations(found.violations)
+		found.costly = effort.Over() && len(found.violations) == 0
 	}
-	var violations []Violation
-	w.undeclared(w.root, value, "", &violations)
-	sortViolations(violations)
-	return violations, nil
+	if len(found.violations) == 0 && explained.Over() && verdict == program.Invalid && !found.costly {
+		found = findings{violations: []Violation{unexplained(value)}, more: true}
+	}
+	return found, nil
 }
 
 // undeclared collects the properties that value has and the schema neither
-// declares nor admits.
-func (w *walker) undeclared(p *place, value any, pointer string, violations *[]Violation) {
+// declares nor admits, until there are enough.
+func (w *walker) undeclared(p *place, value any, pointer string, in surroundings, found *findings) {
 	if len(p.roots)+len(p.maybe) == 0 {
 		return // nothing is said of this place, nor of any below
 	}
+	if found.more = found.more || len(found.violations) > MaxViolations || in.effort.Over(); found.more {
+		return
+	}
 	switch value := value.(type) {
 	case map[string]any:
-		s := w.spot(p, value)
-		for name, member := range value {
+		s := w.spot(p, value, in)
+		for _, name := range sortedNames(value) {
+			member := value[name]
 			c, ok := s.child(name)
 			at := func() string { return pointer + "/" + jsonschema.EscapeToken(name) }
 			switch {
 			case !ok:
-				*violations = append(*violations, Violation{
+				found.violations = append(found.violations, Violation{
 					Pointer: at(), Keyword: KeywordUndeclared, SchemaPointer: s.origin(),
 					Expected: s.admittedNames(), Found: "a property called " + show(name),
 				})
+				if len(found.violations) > MaxViolations {
+					found.more = true
+					return
+				}
 			case isContainer(member):
-				w.undeclared(c.place, member, at(), violations)
+				w.undeclared(c.place, member, at(), in, found)
 			}
 		}
 	case []any:
-		s := w.spot(p, value)
+		s := w.spot(p, value, in)
 		for i, item := range value {
-			if isContainer(item) {
-				w.undeclared(s.item(i), item, pointer+"/"+strconv.Itoa(i), violations)
+			if isContainer(item) && !found.more {
+				w.undeclared(s.item(i), item, pointer+"/"+strconv.Itoa(i), in, found)
 			}
 		}
 	}

@@ -1,7 +1,8 @@
 package program
 
-// array validates the array that begins at pos: see value.
-func (r *run) array(g *group, must bool) set {
+// array validates the array that begins at pos: see value. If there is a step,
+// it is rewritten, too.
+func (r *run) array(g *group, s *Step, must bool) set {
 	start := r.pos
 	if r.depth++; r.depth > r.maxDepth {
 		return dead
@@ -9,11 +10,21 @@ func (r *run) array(g *group, must bool) set {
 	r.doubt = r.doubt || g.doubt
 	fail := g.failing(kindArray)
 	clauses := len(r.clauses)
-	if g.array == nil {
+	a := g.array
+	if a == nil && s != nil {
+		a = anything.array
+	}
+	switch {
+	case a == nil:
 		if !r.skipArray() {
 			return dead
 		}
-	} else if fail = r.elements(g, g.array, must, fail, start); fail&dead != 0 {
+	case s == nil:
+		fail = r.elements(g, a, must, fail, start)
+	default:
+		fail = r.rewriteElements(g, a, s, must, fail, start)
+	}
+	if fail&dead != 0 {
 		return dead
 	}
 	if g.busy>>kindArray&1 != 0 {
@@ -55,9 +66,9 @@ func (r *run) elements(g *group, a *items, must bool, fail set, start int) set {
 		r.next()
 		at := r.pos
 		if to.found != nil {
-			fail = r.counted(to, a, counts, fail)
+			fail = r.counted(to, nil, a, counts, fail)
 		} else {
-			fail = r.inside(&to.link, must, fail)
+			fail = r.inside(&to.link, nil, must, fail)
 		}
 		if fail&dead != 0 || must && fail&g.roots != 0 {
 			return dead
@@ -82,9 +93,14 @@ func (r *run) elements(g *group, a *items, must bool, fail set, start int) set {
 }
 
 // counted validates an item in an array of which some must contain something.
-func (r *run) counted(to *item, a *items, counts []int, fail set) set {
+func (r *run) counted(to *item, p *Plan, a *items, counts []int, fail set) set {
 	clauses := len(r.clauses)
-	failed := r.value(to.to, false)
+	var failed set
+	if p == nil {
+		failed = r.value(to.to, false)
+	} else {
+		failed = r.rewrite(to.to, p, false)
+	}
 	if failed&dead != 0 {
 		return dead
 	}

@@ -36,4 +36,11 @@
 // closes the place doesn't admit leaves a clause, "if one of these units
 // applies, one of those must", which is carried outwards, from group to group,
 // until the units that it is about are settled.
+//
+// # Rewriting
+//
+// A document can be changed in the pass that validates it (see Rewrite). What
+// becomes of the values is in plans, one for each place, beside the groups:
+// many places share a group, and few share a plan. Plans are made by package
+// contract.
 package program

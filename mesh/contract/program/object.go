@@ -1,7 +1,8 @@
 package program
 
-// object validates the object that begins at pos: see value.
-func (r *run) object(g *group, must bool) set {
+// object validates the object that begins at pos: see value. If there is a step,
+// it is rewritten, too.
+func (r *run) object(g *group, s *Step, must bool) set {
 	start := r.pos
 	if r.depth++; r.depth > r.maxDepth {
 		return dead
@@ -10,6 +11,9 @@ func (r *run) object(g *group, must bool) set {
 	m := g.object
 	fail := g.failing(kindObject)
 	busy := g.busy>>kindObject&1 != 0
+	if m == nil && s != nil {
+		m = anything.object
+	}
 	if m == nil {
 		if !r.skipObject() {
 			return dead
@@ -24,7 +28,12 @@ func (r *run) object(g *group, must bool) set {
 		if m.words > len(few) {
 			seen = make([]uint64, m.words)
 		}
-		if fail = r.members(g, m, must, fail, seen); fail == dead {
+		if s == nil {
+			fail = r.members(g, m, must, fail, seen)
+		} else {
+			fail = r.rewriteMembers(g, m, s, must, fail, seen)
+		}
+		if fail == dead {
 			return dead
 		}
 		if busy {
@@ -94,7 +103,7 @@ func (r *run) members(g *group, m *members, must bool, fail set, seen []uint64) 
 				return dead
 			}
 		}
-		if fail = r.inside(to, must, fail); fail&dead != 0 {
+		if fail = r.inside(to, nil, must, fail); fail&dead != 0 {
 			return dead
 		}
 		if must && fail&g.roots != 0 {
@@ -114,16 +123,21 @@ func (r *run) members(g *group, m *members, must bool, fail set, seen []uint64) 
 }
 
 // inside validates the value at pos, inside of another one, and returns the
-// units of that one that fail.
-func (r *run) inside(l *link, must bool, fail set) set {
+// units of that one that fail. If there is a plan, the value is rewritten, too.
+func (r *run) inside(l *link, p *Plan, must bool, fail set) set {
 	if l.all&^fail == 0 { // nobody is interested any more
-		if !r.skip() {
+		if p != nil && r.rewrite(nil, p, false) != 0 || p == nil && !r.skip() {
 			return dead
 		}
 		return fail
 	}
 	clauses := len(r.clauses)
-	failed := r.value(l.to, must && l.fatal)
+	var failed set
+	if p == nil {
+		failed = r.value(l.to, must && l.fatal)
+	} else {
+		failed = r.rewrite(l.to, p, must && l.fatal)
+	}
 	if failed&dead != 0 {
 		return dead
 	}

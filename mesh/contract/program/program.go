@@ -17,14 +17,16 @@ type Options struct {
 
 // Program is a compiled schema. It is immutable and safe for concurrent use.
 type Program struct {
-	schema *v5.Schema
+	schema *v5.Schema // for documents that are validated whole
 	open   bool
 	limits strictjson.Limits
 	root   *group // nil: everything is valid
 	whole  string // why documents are validated whole by v5; empty if they aren't
 	parts  []Part
-	pool   sync.Pool // of *run
 }
+
+// runs are shared by all programs, so that many of them need no more memory.
+var runs = sync.Pool{New: func() any { return new(run) }}
 
 // Verdict is what a program says of a document.
 type Verdict uint8
@@ -39,6 +41,9 @@ const (
 	// whether it has an undeclared property is for a slower engine to say. Only
 	// closed programs of schemas that Explain calls not fast come to this.
 	Undecided
+	// Costly says that jsonschema v5 would have to be asked about some of the
+	// document, and that this takes more than MaxEffort.
+	Costly
 )
 
 // String is the verdict's name.
@@ -50,6 +55,8 @@ func (v Verdict) String() string {
 		return "valid"
 	case Undecided:
 		return "undecided"
+	case Costly:
+		return "costly"
 	}
 	return "unknown verdict"
 }
@@ -57,15 +64,15 @@ func (v Verdict) String() string {
 // Compile compiles a linked schema. Every schema that links compiles; what has
 // no fast form is left to jsonschema v5, and Explain tells it.
 func Compile(linked *jsonschema.Linked, o Options) *Program {
-	p := &Program{schema: linked.Schema, open: o.Open, limits: o.Limits.Resolve()}
+	p := &Program{open: o.Open, limits: o.Limits.Resolve()}
 	s := survey(linked)
-	p.whole = s.whole
-	if p.whole == "" {
+	if p.whole = s.whole; p.whole != "" {
+		p.schema = linked.Schema
+	} else {
 		b := newBuilder(s, o.Open)
 		p.root = b.compile(linked.Schema)
 	}
 	p.parts = s.explain(linked)
-	p.pool.New = func() any { return new(run) }
 	return p
 }
 
@@ -80,18 +87,24 @@ func (p *Program) Check(data []byte) Verdict {
 	if p.whole != "" {
 		return p.checkWhole(data)
 	}
-	r := p.pool.Get().(*run)
+	r := runs.Get().(*run)
 	verdict := r.document(p, data)
 	r.reset()
-	p.pool.Put(r)
+	runs.Put(r)
 	return verdict
 }
 
 // checkWhole leaves the document to v5.
 func (p *Program) checkWhole(data []byte) Verdict {
 	value, err := strictjson.Decode(data, p.limits)
+	effort := NewEffort(MaxEffort(len(data)))
 	switch {
-	case err != nil || p.schema.Validate(value) != nil:
+	case err != nil:
+		return Invalid
+	case !effort.Valid(p.schema, value):
+		if effort.Over() {
+			return Costly
+		}
 		return Invalid
 	case p.open:
 		return Valid

@@ -16,12 +16,16 @@ type run struct {
 	maxDepth int
 	doubt    bool // somewhere undeclared properties can't be seen
 	broken   bool // something happened that can't: nothing is valid any more
+	effort   Effort
 	names    names
 	number   decimal
 	text     []byte        // strings that had to be unescaped; a stack
 	clauses  []clause      // a stack
 	items    []span        // of arrays that must be unique; a stack
 	pending  []unevaluated // a stack
+
+	rewriting rewriting
+	repeats   repeats
 }
 
 // The bounds on what is kept for the next document.
@@ -31,7 +35,7 @@ const (
 )
 
 func (r *run) reset() {
-	r.data, r.number.text = nil, nil
+	r.data, r.number.text, r.rewriting = nil, nil, rewriting{}
 	clear(r.names.list) // of a document that was given up
 	if cap(r.text) > keptBytes || cap(r.names.bytes) > keptBytes || cap(r.names.list) > keptEntries ||
 		cap(r.names.table) > 4*keptEntries || cap(r.clauses) > keptEntries || cap(r.items) > keptEntries || cap(r.pending) > keptEntries {
@@ -44,13 +48,26 @@ func (r *run) reset() {
 
 // document validates a document by p.
 func (r *run) document(p *Program, data []byte) Verdict {
+	r.begin(p, data)
+	return r.verdict(r.value(p.root, true))
+}
+
+func (r *run) begin(p *Program, data []byte) {
 	r.data = data[:len(data):len(data)] // nothing behind it is ever looked at
 	r.pos, r.depth, r.maxDepth, r.doubt, r.broken = 0, 0, p.limits.MaxDepth, false, false
+	r.effort = NewEffort(MaxEffort(len(data)))
 	r.next()
-	if r.value(p.root, true) != 0 {
+}
+
+// verdict ends the document, whose root has failed or not.
+func (r *run) verdict(fail set) Verdict {
+	switch {
+	case r.effort.over:
+		return Costly
+	case fail != 0:
 		return Invalid
 	}
-	if r.next(); r.pos != len(data) || r.broken {
+	if r.next(); r.pos != len(r.data) || r.broken {
 		return Invalid
 	}
 	if r.doubt {
@@ -96,9 +113,9 @@ func (r *run) value(g *group, must bool) set {
 			fail |= r.checkString(g, r.data[start+1:end], content, fail)
 		}
 	case '{':
-		return r.object(g, must)
+		return r.object(g, nil, must)
 	case '[':
-		return r.array(g, must)
+		return r.array(g, nil, must)
 	case 't':
 		k, fail = kindTrue, g.failing(kindTrue)
 		r.pos = literal(r.data, start, "true")
@@ -144,6 +161,7 @@ func (r *run) settle(g *group, k kind, start int, fail set) set {
 
 // ask lets v5 make a group's opaque checks of the value from start to pos.
 func (r *run) ask(g *group, k kind, start int, fail set) set {
+	r.rewriting.looked = r.rewriting.looked || k == kindArray || k == kindObject
 	var value any
 	decoded := false
 	for i := range g.opaque {
@@ -155,7 +173,7 @@ func (r *run) ask(g *group, k kind, start int, fail set) set {
 			decoded = true
 			value = r.decode(start)
 		}
-		if o.schema.Validate(value) != nil {
+		if !r.effort.Valid(o.schema, value) {
 			fail |= o.unit
 		}
 	}
@@ -179,11 +197,13 @@ func (r *run) other(g *group, must bool) (fail set) {
 	if g == nil {
 		return 0
 	}
-	r.doubt = r.doubt || g.doubt && (r.data[start] == '{' || r.data[start] == '[')
+	if r.data[start] == '{' || r.data[start] == '[' {
+		r.doubt, r.rewriting.looked = r.doubt || g.doubt, true
+	}
 	value := r.decode(start)
 	for i, schemas := range g.schemas {
 		for _, s := range schemas {
-			if s.Validate(value) != nil {
+			if !r.effort.Valid(s, value) {
 				fail |= unit(i)
 				break
 			}

@@ -52,7 +52,7 @@ func (r *run) checkName(g *group, text []byte) (fail set) {
 	if g.whole {
 		for i, schemas := range g.schemas {
 			for _, s := range schemas {
-				if s.Validate(string(text)) != nil {
+				if !r.effort.Valid(s, string(text)) {
 					fail |= unit(i)
 				}
 			}
@@ -65,7 +65,7 @@ func (r *run) checkName(g *group, text []byte) (fail set) {
 	}
 	for i := range g.opaque {
 		o := &g.opaque[i]
-		if o.kinds>>kindString&1 != 0 && fail&o.unit == 0 && o.schema.Validate(string(text)) != nil {
+		if o.kinds>>kindString&1 != 0 && fail&o.unit == 0 && !r.effort.Valid(o.schema, string(text)) {
 			fail |= o.unit
 		}
 	}

@@ -22,6 +22,7 @@ var uniqueItems = func() *v5.Schema {
 // unique reports whether the items from first on, of the array from start to
 // pos, are all different.
 func (r *run) unique(first, start int) bool {
+	r.rewriting.looked = true
 	items := r.items[first:]
 	if len(items) <= maxPairs {
 		if unique, certain := r.pairs(items); certain {

@@ -1,0 +1,228 @@
+package contract
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+)
+
+// Masking is a contract compiled for one masker: what becomes of the values of
+// each place is found out once, when the first document reaches it. It is safe
+// for concurrent use.
+type Masking struct {
+	contract *Contract
+	masker   *mask.Masker
+	walker   *walker // nil where there is no plan
+	root     *program.Plan
+
+	mu     sync.RWMutex
+	plans  map[*place]*program.Plan
+	fields map[fieldKey]*mask.Field
+	ids    map[*mask.Field]int
+
+	count atomic.Int64 // of plans
+	slow  atomic.Uint64
+}
+
+type fieldKey struct {
+	class      mask.Class
+	shape      *mask.Shape
+	enumerated bool
+	kind       mask.Kind
+}
+
+// maxFields bounds how many fields are remembered; beyond it they are made anew.
+const maxFields = 1 << 14
+
+func newMasking(c *Contract, m *mask.Masker) *Masking {
+	g := &Masking{contract: c, masker: m, plans: map[*place]*program.Plan{}, fields: map[fieldKey]*mask.Field{}, ids: map[*mask.Field]int{}}
+	if w, ok := c.slow().(*walker); ok && m != nil {
+		g.walker = w
+		g.root = g.plan(w.root)
+	}
+	return g
+}
+
+// Slow counts the documents that were left to the slow engine.
+func (g *Masking) Slow() uint64 { return g.slow.Load() }
+
+// plan is what becomes of the values at p.
+func (g *Masking) plan(p *place) *program.Plan {
+	g.mu.RLock()
+	known := g.plans[p]
+	g.mu.RUnlock()
+	if known != nil {
+		return known
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if known := g.plans[p]; known != nil {
+		return known
+	}
+	plan := program.NewPlan(&source{g, p})
+	if len(g.plans) < maxPlaces {
+		g.plans[p] = plan
+		g.count.Add(1)
+	}
+	return plan
+}
+
+// field is what makes new values of a kind at s.
+func (g *Masking) field(s *spot, kind mask.Kind) *mask.Field {
+	key := fieldKey{s.class, s.shape(), s.enumerated, kind}
+	g.mu.RLock()
+	known := g.fields[key]
+	g.mu.RUnlock()
+	if known != nil {
+		return known
+	}
+	f := g.masker.Field(key.class, key.shape, key.enumerated, kind)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if known := g.fields[key]; known != nil {
+		return known
+	}
+	if len(g.fields) < maxFields {
+		g.fields[key] = f
+	}
+	return f
+}
+
+// fieldID is a number for a field that is remembered; 0 for another.
+func (g *Masking) fieldID(f *mask.Field) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if id := g.ids[f]; id > 0 || len(g.ids) >= maxFields {
+		return id
+	}
+	g.ids[f] = len(g.ids) + 1
+	return g.ids[f]
+}
+
+// source tells the program what becomes of the values at a place.
+type source struct {
+	masking *Masking
+	place   *place
+}
+
+// Step is the decision that the walker makes for each value, made for all of a
+// kind. Where the walker would withhold the document, or where one must look at
+// other values, the walker is left to say so.
+func (o *source) Step(kind program.Kind) *program.Step {
+	g := o.masking
+	if o.place.conditional() {
+		return &program.Step{Action: program.Refuse}
+	}
+	s, refuse := g.walker.spotOf(o.place, kind)
+	switch {
+	case refuse:
+		return &program.Step{Action: program.Refuse}
+	case s == nil:
+		return &program.Step{Action: program.Foreign}
+	case kind == program.Object || kind == program.Array:
+		return g.enter(s, kind)
+	case s.class != "" && !s.class.Known():
+		return &program.Step{Action: program.Refuse}
+	case s.class == "" && s.undeclared:
+		return &program.Step{Action: program.Refuse}
+	}
+	var technique mask.Technique
+	if s.class == "" {
+		technique = g.masker.Default(mask.Kind(kind), s.enumerated)
+	} else {
+		technique = g.masker.Technique(s.class)
+	}
+	switch technique {
+	case mask.Pass:
+		return &program.Step{Action: program.Keep}
+	case mask.Drop:
+		return &program.Step{Action: program.Drop}
+	case mask.Withhold:
+		return &program.Step{Action: program.Refuse}
+	default:
+	}
+	f := g.field(s, mask.Kind(kind))
+	if f.NeedsEvent() {
+		return &program.Step{Action: program.Refuse}
+	}
+	step := &program.Step{Action: program.Replace, Field: f, Redacts: redacts(technique)}
+	if !step.Redacts { // what is always the same is made as quickly as copied
+		step.FieldID = g.fieldID(f)
+	}
+	return step
+}
+
+func (g *Masking) enter(s *spot, kind program.Kind) *program.Step {
+	if s.class != "" && g.masker.Technique(s.class) == mask.Drop {
+		return &program.Step{Action: program.Drop}
+	}
+	step := &program.Step{Action: program.Enter}
+	if kind == program.Object {
+		step.Members = &members{masking: g, spot: s, required: s.required()}
+	} else {
+		step.Items = &items{masking: g, spot: s}
+	}
+	return step
+}
+
+// Rewrite has the walker mask a value of which the schemas that apply depend on
+// more than its kind.
+func (o *source) Rewrite(dst, text []byte, counts *program.Counts) ([]byte, bool) {
+	stats := Stats(*counts)
+	out, err := o.masking.walker.maskPart(dst, text, o.place, o.masking, &stats)
+	*counts = program.Counts(stats)
+	return out, err == nil
+}
+
+// members are the members of the objects at a spot.
+type members struct {
+	masking  *Masking
+	spot     *spot
+	required map[string]bool
+}
+
+func (m *members) Member(name []byte) (program.Member, bool) {
+	c, ok := m.spot.child(string(name))
+	if !ok {
+		return program.Member{}, false
+	}
+	member := program.Member{Plan: m.masking.plan(c.place), Required: m.required[string(name)]}
+	switch m.spot.nameTechnique(m.masking.masker, c) {
+	case mask.Pass:
+	case mask.Token:
+		member.Name = m.rename
+	default:
+		return program.Member{}, false
+	}
+	return member, true
+}
+
+func (m *members) rename(dst, name []byte) ([]byte, bool) {
+	out, err := jsontext.AppendQuote(dst, m.masking.masker.KeyToken(m.spot.keys, string(name)))
+	return out, err == nil
+}
+
+// items are the items of the arrays at a spot.
+type items struct {
+	masking *Masking
+	spot    *spot
+	rest    atomic.Pointer[program.Plan] // of the items without places of their own
+}
+
+func (i *items) Item(at int) *program.Plan {
+	if at < i.spot.tuple || !i.spot.marks.empty() {
+		return i.masking.plan(i.spot.item(at))
+	}
+	if p := i.rest.Load(); p != nil {
+		return p
+	}
+	p := i.masking.plan(i.spot.item(at))
+	i.rest.Store(p)
+	return p
+}
+
+func (i *items) Positional() bool { return i.spot.tuple > 0 }

@@ -1,0 +1,118 @@
+package contract
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+)
+
+// Mask appends to dst the document in data, masked by m, and returns it with
+// the counts of what was done. Properties keep their order, numbers that pass
+// their exact text; white space between values goes. The result is valid under
+// the contract. The error is a *Withheld; then nothing of the result may be
+// used, and the room behind dst is cleared. dst must not overlap data.
+//
+// Mask doesn't ask whether data itself is valid: what was stored is. What is
+// valid, and whose classes don't depend on more than where a value stands and
+// of which type it is, is masked in one pass over the bytes; all else goes
+// through the slow engine, with the same outcome.
+func (c *Contract) Mask(dst, data []byte, m *mask.Masker) (masked []byte, stats Stats, err error) {
+	return c.For(m).Mask(dst, data)
+}
+
+// For is the contract compiled for m. The last few of these are kept; a caller
+// that masks many documents may keep its own, too.
+func (c *Contract) For(m *mask.Masker) *Masking { return c.maskings.get(c, m) }
+
+// Mask is Contract.Mask for the masking's masker.
+func (g *Masking) Mask(dst, data []byte) (masked []byte, stats Stats, err error) {
+	start := len(dst)
+	masked = dst
+	defer func() {
+		if r := recover(); r != nil {
+			// What was panicked with may hold a value, so it is not shown.
+			err = &Withheld{
+				Code: CodeFault, Why: fmt.Sprintf("masking broke down (%T)", r),
+				Cure: "report this as a defect, with the schema and the policy; release the event once it is mended",
+			}
+		}
+		if err != nil {
+			clear(dst[start:cap(dst)])
+			masked, stats = dst, Stats{}
+		}
+	}()
+	c := g.contract
+	if g.root != nil {
+		if out, counts, ok := c.program.Rewrite(dst, data, g.root); ok {
+			return out, Stats(counts), nil
+		}
+		g.slow.Add(1)
+	}
+	if masked, err = c.slow().mask(dst, data, g, &stats); err != nil {
+		return masked, stats, err
+	}
+	verdict := c.program.Check(masked[start:])
+	if verdict == program.Valid {
+		return masked, stats, nil
+	}
+	found, err := c.slow().validate(masked[start:], verdict)
+	if err != nil || found.costly || len(found.violations) > 0 {
+		return masked, stats, c.invalidMasked(masked[start:], found, err)
+	}
+	return masked, stats, nil
+}
+
+// maskingCache remembers the maskings of a contract by masker, the one made
+// last first. A mesh has few routes; a policy that is changed makes new maskers,
+// and those in use push the old ones, with their keys, out.
+type maskingCache struct {
+	mu    sync.Mutex
+	known atomic.Pointer[[]*Masking]
+}
+
+// maxMaskings bounds for how many maskers a contract is kept compiled.
+const maxMaskings = 64
+
+func (h *maskingCache) get(c *Contract, m *mask.Masker) *Masking {
+	if known := h.find(m); known != nil {
+		return known
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if known := h.find(m); known != nil {
+		return known
+	}
+	made := newMasking(c, m)
+	list := []*Masking{made}
+	if old := h.known.Load(); old != nil {
+		list = append(list, (*old)[:min(len(*old), maxMaskings-1)]...)
+	}
+	h.known.Store(&list)
+	return made
+}
+
+// size is roughly how many bytes of memory the maskings take.
+func (h *maskingCache) size() (n int) {
+	if list := h.known.Load(); list != nil {
+		for _, g := range *list {
+			n += 1024 + planBytes*int(g.count.Load())
+		}
+	}
+	return n
+}
+
+func (h *maskingCache) find(m *mask.Masker) *Masking {
+	list := h.known.Load()
+	if list == nil {
+		return nil
+	}
+	i := slices.IndexFunc(*list, func(g *Masking) bool { return g.masker == m })
+	if i < 0 {
+		return nil
+	}
+	return (*list)[i]
+}

@@ -1,0 +1,163 @@
+package program
+
+import (
+	"sync/atomic"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+)
+
+// Action is what becomes of a value while it is rewritten.
+type Action uint8
+
+const (
+	// Refuse gives the whole document up: a slower engine decides.
+	Refuse Action = iota
+	// Keep leaves a value that is no container as it is.
+	Keep
+	// Replace puts what a field makes in place of a value that is no container.
+	Replace
+	// Drop removes the value with its name.
+	Drop
+	// Enter goes into an object or array.
+	Enter
+	// Foreign leaves the value to the plan's source, which rewrites its text.
+	Foreign
+)
+
+// Kind is what a value is, as far as plans differ.
+type Kind uint8
+
+// The kinds of values; the first four are those of package mask.
+const (
+	Null   = Kind(mask.Null)
+	Bool   = Kind(mask.Bool)
+	Number = Kind(mask.Number)
+	String = Kind(mask.String)
+	Array  = String + 1
+	Object = String + 2
+
+	kindsOfPlans = Object + 1 // also: there is no value
+)
+
+// Step is what becomes of values of one kind at one place.
+type Step struct {
+	Action Action
+	Field  *mask.Field // of Replace
+	// FieldID, if above 0, tells the fields of one plan and those it leads to apart,
+	// and says that a field makes the same of equal texts.
+	FieldID int
+	// Redacts tells apart what counts as redacted from what counts as masked.
+	Redacts bool
+	Members Members // of Enter into objects
+	Items   Items   // of Enter into arrays
+
+	known atomic.Pointer[knownMembers]
+}
+
+// Source knows what becomes of the values at one place. Its methods are called
+// by several goroutines at once, and must say the same each time.
+type Source interface {
+	// Step is what becomes of values of a kind, given that the document is valid.
+	Step(Kind) *Step
+	// Rewrite appends to dst what becomes of the value that is the whole of text,
+	// and counts. It reports false to give the document up.
+	Rewrite(dst, text []byte, counts *Counts) ([]byte, bool)
+}
+
+// Members knows the members of the objects at one place.
+type Members interface {
+	// Member is what becomes of the member called name; false gives the document
+	// up. It keeps nothing of name.
+	Member(name []byte) (Member, bool)
+}
+
+// Items knows the items of the arrays at one place.
+type Items interface {
+	// Item is what becomes of the item at index i.
+	Item(i int) *Plan
+	// Positional reports whether items mean something by their position, so that
+	// none of them can be dropped.
+	Positional() bool
+}
+
+// Member is what becomes of a member.
+type Member struct {
+	Plan     *Plan
+	Required bool                                  // it can't be dropped
+	Name     func(dst, name []byte) ([]byte, bool) // appends another name, as JSON; nil: it stays
+}
+
+// Counts is what rewriting did to the values of a document.
+type Counts struct {
+	Masked, Redacted, Dropped, Passed int
+}
+
+// Plan is what becomes of the values at one place. What its source says is
+// remembered. It is safe for concurrent use, and must not be copied.
+type Plan struct {
+	source Source
+	steps  [kindsOfPlans]atomic.Pointer[Step]
+}
+
+// NewPlan is a plan that asks source.
+func NewPlan(source Source) *Plan { return &Plan{source: source} }
+
+func (p *Plan) step(k Kind) *Step {
+	if s := p.steps[k].Load(); s != nil {
+		return s
+	}
+	s := p.source.Step(k)
+	if !p.steps[k].CompareAndSwap(nil, s) {
+		return p.steps[k].Load()
+	}
+	return s
+}
+
+// knownMembers are the members that a group of the program knows by index.
+type knownMembers struct {
+	group   *members
+	entries []atomic.Pointer[Member]
+}
+
+// remembered are the members that m knows by index, as far as they have been
+// met.
+func (s *Step) remembered(m *members) []atomic.Pointer[Member] {
+	if m.names == nil {
+		return nil
+	}
+	table := s.known.Load()
+	if table == nil || table.group != m {
+		// One place has one group, but for a few under alternatives.
+		table = &knownMembers{group: m, entries: make([]atomic.Pointer[Member], len(m.names.entries))}
+		s.known.Store(table)
+	}
+	return table.entries
+}
+
+// member asks what becomes of a member; nil to give the document up.
+func (s *Step) member(remembered []atomic.Pointer[Member], n *memberName, data []byte) *Member {
+	text := n.text
+	if text == nil {
+		text = data[n.start+1 : n.end-1]
+	}
+	member, ok := s.Members.Member(text)
+	if !ok {
+		return nil
+	}
+	if n.known >= 0 {
+		remembered[n.known].Store(&member)
+	}
+	return &member
+}
+
+// kindOf is the kind of a value by its first byte; kindsOfPlans if there is none.
+var kindOf = func() (t [256]Kind) {
+	for i := range t {
+		t[i] = kindsOfPlans
+	}
+	for _, c := range "-0123456789" {
+		t[c] = Number
+	}
+	t['"'], t['{'], t['['], t['t'], t['f'], t['n'] = String, Object, Array, Bool, Bool, Null
+	return t
+}()
