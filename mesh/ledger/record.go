@@ -40,13 +40,14 @@ func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 // Watermark closes a segment: it says of a range of origin sequences how many
 // events crossed and how many were withheld, with the digest of both.
 type Watermark struct {
-	OriginStream string `json:"origin_stream"` // name and identity, as in wire.HeaderOriginStream
-	From         uint64 `json:"from"`          // first origin sequence of the range
-	To           uint64 `json:"to"`            // last one
-	Sent         uint64 `json:"sent"`          // events that crossed
-	Withheld     uint64 `json:"withheld"`      // events that did not, each with a marker
-	Digest       Digest `json:"digest"`        // of the segment's events and markers
-	Chain        Digest `json:"chain"`         // over the digests of this and all segments before it
+	OriginStream string `json:"origin_stream"`      // name and identity, as in wire.HeaderOriginStream
+	From         uint64 `json:"from"`               // first origin sequence of the range
+	To           uint64 `json:"to"`                 // last one
+	Sent         uint64 `json:"sent"`               // events that crossed
+	Withheld     uint64 `json:"withheld"`           // events that did not, each with a marker
+	Released     uint64 `json:"released,omitempty"` // events withheld in this or an earlier range that crossed meanwhile, each with a record
+	Digest       Digest `json:"digest"`             // of the segment's events and markers, in origin order, and of its records of releases
+	Chain        Digest `json:"chain"`              // over the digests of this and all segments before it
 }
 
 // Withheld is the marker that stands for an event that did not cross. It holds
@@ -54,6 +55,13 @@ type Watermark struct {
 type Withheld struct {
 	OriginSequence uint64 `json:"origin_sequence"`
 	Code           string `json:"code"`
+}
+
+// Released is the record of an event that was withheld when its turn came and
+// crossed later. It follows the event in the egress stream.
+type Released struct {
+	OriginSequence uint64 `json:"origin_sequence"`
+	Digest         Digest `json:"digest"` // of the event, as EventDigest makes it
 }
 
 // Encode is the record as it is stored.
@@ -67,15 +75,19 @@ var digested = [...]string{
 	wire.HeaderPolicy, wire.HeaderKeyID, wire.HeaderMasked, wire.HeaderHop, wire.HeaderStoredAt, wire.HeaderReason,
 }
 
-// Segment gathers a watermark, message by message, in origin order. It is not
-// safe for concurrent use.
+// Segment gathers a watermark, message by message: events and markers in origin
+// order, releases in the order in which they were made. It is not safe for
+// concurrent use.
 type Segment struct {
 	stream   string
 	from, to uint64
 	sent     uint64
 	withheld uint64
+	released uint64
 	chain    Digest // of the segments before
 	sum      hash.Hash
+	releases hash.Hash // nil until there is one
+	scratch  []byte
 }
 
 // NewSegment begins the segment after the one that chain closed; the first
@@ -85,23 +97,10 @@ func NewSegment(originStream string, from uint64, chain Digest) *Segment {
 }
 
 // Add takes in one message: an event under its stored subject, or a withheld
-// marker under its ledger subject.
+// marker under its ledger subject. It keeps nothing of what it is given.
 func (s *Segment) Add(sequence uint64, subject string, header nats.Header, data []byte) {
-	var number [8]byte
-	put := func(n uint64) {
-		binary.BigEndian.PutUint64(number[:], n)
-		s.sum.Write(number[:])
-	}
-	text := func(t string) {
-		put(uint64(len(t)))
-		s.sum.Write([]byte(t))
-	}
-	put(sequence)
-	text(subject)
-	for _, name := range digested {
-		text(header.Get(name))
-	}
-	put(uint64(len(data)))
+	s.scratch = appendMessage(s.scratch[:0], sequence, subject, header, data)
+	s.sum.Write(s.scratch)
 	s.sum.Write(data)
 	s.to = sequence
 	if _, _, isEvent := wire.ParseStored(subject); isEvent {
@@ -111,13 +110,55 @@ func (s *Segment) Add(sequence uint64, subject string, header nats.Header, data 
 	}
 }
 
-// Messages is how many messages the segment holds.
-func (s *Segment) Messages() uint64 { return s.sent + s.withheld }
+// AddRelease takes in one release.
+func (s *Segment) AddRelease(r Released) {
+	if s.releases == nil {
+		s.releases = sha256.New()
+	}
+	s.scratch = binary.BigEndian.AppendUint64(s.scratch[:0], r.OriginSequence)
+	s.scratch = append(s.scratch, r.Digest[:]...)
+	s.releases.Write(s.scratch)
+	s.released++
+}
+
+// appendMessage appends all that a digest covers of a message but its data,
+// each part after its length.
+func appendMessage(b []byte, sequence uint64, subject string, header nats.Header, data []byte) []byte {
+	text := func(t string) {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(t)))
+		b = append(b, t...)
+	}
+	b = binary.BigEndian.AppendUint64(b, sequence)
+	text(subject)
+	for _, name := range digested {
+		text(header.Get(name))
+	}
+	if at := header.Get(wire.HeaderReleased); at != "" {
+		text(at)
+	}
+	return binary.BigEndian.AppendUint64(b, uint64(len(data)))
+}
+
+// EventDigest is the digest of one event alone.
+func EventDigest(sequence uint64, subject string, header nats.Header, data []byte) (d Digest) {
+	sum := sha256.New()
+	sum.Write(appendMessage(nil, sequence, subject, header, data))
+	sum.Write(data)
+	sum.Sum(d[:0])
+	return d
+}
+
+// Messages is how many events, markers and releases the segment holds.
+func (s *Segment) Messages() uint64 { return s.sent + s.withheld + s.released }
 
 // Watermark closes the segment.
 func (s *Segment) Watermark() Watermark {
-	w := Watermark{OriginStream: s.stream, From: s.from, To: s.to, Sent: s.sent, Withheld: s.withheld}
+	w := Watermark{OriginStream: s.stream, From: s.from, To: s.to, Sent: s.sent, Withheld: s.withheld, Released: s.released}
 	s.sum.Sum(w.Digest[:0])
+	if s.releases != nil {
+		both := append(make([]byte, 0, 2*len(w.Digest)), w.Digest[:]...)
+		w.Digest = sha256.Sum256(s.releases.Sum(both))
+	}
 	w.Chain = sha256.Sum256(append(s.chain[:], w.Digest[:]...))
 	return w
 }

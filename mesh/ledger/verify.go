@@ -21,9 +21,10 @@ import (
 type Report struct {
 	Origin       string          `json:"origin"`
 	Domain       string          `json:"domain"`
-	VerifiedTo   uint64          `json:"verified_to"` // origin sequence up to which all is complete and identical
-	Delivered    uint64          `json:"delivered"`   // distinct events that arrived
-	Withheld     uint64          `json:"withheld"`    // events that the route withheld
+	VerifiedTo   uint64          `json:"verified_to"`        // origin sequence up to which all is complete and identical
+	Delivered    uint64          `json:"delivered"`          // distinct events that arrived
+	Withheld     uint64          `json:"withheld"`           // events that the route withholds
+	Released     uint64          `json:"released,omitempty"` // events that it withheld first and released later; they count as delivered
 	MaskedFields uint64          `json:"masked_fields"`
 	Duplicates   uint64          `json:"duplicates"` // events that arrived more than once
 	Missing      uint64          `json:"missing"`    // events that a watermark counts and that did not arrive
@@ -61,11 +62,22 @@ type Verifier struct {
 	report  Report
 	ahead   []arrived // events past the last watermark, in origin order
 	next    []arrived // withheld markers past it
-	marks   []Watermark
-	last    uint64 // highest origin sequence that arrived
-	settled uint64 // end of the last segment that was compared
+	marks   []mark
+	open    []Released // releases since the last watermark that arrived
+	last    uint64     // highest origin sequence that arrived
+	settled uint64     // end of the last segment that was compared
 	chain   Digest
 	lag     int // where in report.Lags the next one goes
+
+	withheld ranges            // events that are withheld now
+	crossed  ranges            // events that were released
+	early    map[uint64]Digest // released events that no watermark covers yet
+}
+
+// mark is a watermark with the releases that it covers.
+type mark struct {
+	Watermark
+	releases []Released
 }
 
 // arrived is what the digest needs of a message.
@@ -83,7 +95,7 @@ func Verify(js jetstream.JetStream, origin, domain string, log zerolog.Logger) *
 	v := &Verifier{
 		js: js, origin: origin, domain: domain, cancel: cancel,
 		log:    log.With().Str("part", "ledger").Str("origin", origin).Str("domain", domain).Logger(),
-		report: Report{Origin: origin, Domain: domain},
+		report: Report{Origin: origin, Domain: domain}, early: map[uint64]Digest{},
 	}
 	v.work.Go(func() {
 		v.follow(ctx, wire.DomainStream(domain), wire.StoredSubject(origin, domain+".>"), v.event)
@@ -177,6 +189,9 @@ func (v *Verifier) event(m jetstream.Msg) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if m.Headers().Get(wire.HeaderReleased) != "" {
+		return v.releasedEvent(m, sequence)
+	}
 	if sequence <= v.last {
 		if sequence <= v.settled || v.isAhead(sequence) {
 			v.report.Duplicates++
@@ -187,15 +202,34 @@ func (v *Verifier) event(m jetstream.Msg) error {
 	}
 	v.last = sequence
 	v.report.Delivered++
-	if n, err := strconv.ParseUint(m.Headers().Get(wire.HeaderMasked), 10, 64); err == nil {
-		v.report.MaskedFields += n
-	}
+	v.countMasked(m)
 	if stored, err := time.Parse(time.RFC3339Nano, m.Headers().Get(wire.HeaderStoredAt)); err == nil {
 		v.addLag(meta.Timestamp.Sub(stored))
 	}
 	v.ahead = append(v.ahead, arrived{sequence, m.Subject(), m.Headers(), m.Data()})
 	if len(v.ahead) > maxAhead {
 		return fmt.Errorf("%d events arrived without a watermark", len(v.ahead))
+	}
+	return v.settle()
+}
+
+func (v *Verifier) countMasked(m jetstream.Msg) {
+	if n, err := strconv.ParseUint(m.Headers().Get(wire.HeaderMasked), 10, 64); err == nil {
+		v.report.MaskedFields += n
+	}
+}
+
+// releasedEvent takes in an event that was withheld when its turn came. It is
+// judged when the watermark that covers its release is.
+func (v *Verifier) releasedEvent(m jetstream.Msg, sequence uint64) error {
+	if _, again := v.early[sequence]; again || v.crossed.has(sequence) {
+		v.report.Duplicates++
+		return nil
+	}
+	v.countMasked(m)
+	v.early[sequence] = EventDigest(sequence, m.Subject(), m.Headers(), m.Data())
+	if len(v.early) > maxAhead {
+		return fmt.Errorf("%d released events arrived without a watermark", len(v.early))
 	}
 	return v.settle()
 }
@@ -226,13 +260,21 @@ func (v *Verifier) record(m jetstream.Msg) error {
 			return err
 		}
 		v.report.Withheld++
+		v.withheld.add(sequence)
 		v.next = append(v.next, arrived{sequence, m.Subject(), m.Headers(), m.Data()})
 	case wire.LedgerSubject(v.origin, v.domain, wire.KindWatermark):
 		var w Watermark
 		if err := json.Unmarshal(m.Data(), &w); err != nil {
 			return fmt.Errorf("read a watermark: %w", err)
 		}
-		v.marks = append(v.marks, w)
+		v.marks = append(v.marks, mark{w, v.open})
+		v.open = nil
+	case wire.LedgerSubject(v.origin, v.domain, wire.KindReleased):
+		var r Released
+		if err := json.Unmarshal(m.Data(), &r); err != nil {
+			return fmt.Errorf("read the record of a release: %w", err)
+		}
+		v.open = append(v.open, r)
 	default:
 		return fmt.Errorf("unknown record %s", m.Subject())
 	}
@@ -245,7 +287,7 @@ func (v *Verifier) settle() error {
 		w := v.marks[0]
 		if len(v.ahead) > 0 && v.ahead[len(v.ahead)-1].sequence > w.To {
 			// Later events are here: what is not here by now does not come.
-		} else if countTo(v.ahead, w.To) < w.Sent {
+		} else if countTo(v.ahead, w.To) < w.Sent || !v.allHere(w.releases) {
 			return nil
 		}
 		v.compare(w)
@@ -254,7 +296,43 @@ func (v *Verifier) settle() error {
 	return nil
 }
 
-func (v *Verifier) compare(w Watermark) {
+// allHere reports whether the events of releases have arrived.
+func (v *Verifier) allHere(releases []Released) bool {
+	for _, r := range releases {
+		if _, ok := v.early[r.OriginSequence]; !ok && !v.crossed.has(r.OriginSequence) {
+			return false
+		}
+	}
+	return true
+}
+
+// release judges one release: its event must be here, be the one that was
+// sent, and have been withheld until now.
+func (v *Verifier) release(r Released) {
+	digest, here := v.early[r.OriginSequence]
+	delete(v.early, r.OriginSequence)
+	switch {
+	case v.crossed.has(r.OriginSequence):
+		v.report.Duplicates++
+		return
+	case !here:
+		v.report.Missing++
+		return
+	case !v.withheld.remove(r.OriginSequence):
+		v.report.Mismatches++
+		v.log.Error().Uint64("origin_sequence", r.OriginSequence).Msg("an event was released that was not withheld")
+		return
+	case digest != r.Digest:
+		v.report.Mismatches++
+		v.log.Error().Uint64("origin_sequence", r.OriginSequence).Msg("the released event that arrived is not the one that was sent")
+	}
+	v.crossed.add(r.OriginSequence)
+	v.report.Delivered++
+	v.report.Released++
+	v.report.Withheld--
+}
+
+func (v *Verifier) compare(w mark) {
 	segment := NewSegment(w.OriginStream, w.From, v.chain)
 	events, markers := countTo(v.ahead, w.To), countTo(v.next, w.To)
 	i, j := uint64(0), uint64(0)
@@ -270,6 +348,10 @@ func (v *Verifier) compare(w Watermark) {
 		segment.Add(m.sequence, m.subject, m.header, m.data)
 	}
 	v.ahead, v.next = v.ahead[events:], v.next[markers:]
+	for _, r := range w.releases {
+		segment.AddRelease(r)
+		v.release(r)
+	}
 	if events < w.Sent {
 		v.report.Missing += w.Sent - events
 	}

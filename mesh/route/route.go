@@ -4,10 +4,15 @@
 // A route reads the origin stream in order, masks each event under its
 // contract and the route's policy, and writes the result into the egress
 // stream of its destination: for every event either the masked event or a
-// marker that it was withheld. The last message of the egress stream is the
-// route's checkpoint, and every write names the sequence it expects to follow,
-// so that a route that is killed, or run twice, neither loses nor doubles an
-// event. There is no other state.
+// marker that it was withheld. The last message of the egress stream says how
+// far the route is, and every write names the sequence it expects to follow, so
+// that a route that is killed, or run twice, neither loses nor doubles an
+// event. What was withheld can be released later, exactly once. There is no
+// other state than the streams.
+//
+// Reading, masking and writing run side by side (pipeline.go, writer.go). How a
+// message is written depends on what the server does before it acknowledges
+// (sink.go, fast.go).
 //
 // How values are masked belongs in mesh/mask and mesh/contract; who may read
 // the egress stream, in mesh/node; proof of completeness, in mesh/ledger.
@@ -16,10 +21,9 @@ package route
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,23 +36,27 @@ import (
 )
 
 const (
-	maxBatch       = 500 // messages in one atomic batch; JetStream's limit is 1,000
+	maxBatch       = 900 // messages in one atomic batch; JetStream's limit is 1,000
 	maxBatchBytes  = 8 << 20
 	watermarkEvery = 1000        // messages
-	watermarkAfter = time.Second // since the first message that no watermark covers
+	watermarkAfter = time.Second // at the latest
 	writeTimeout   = 10 * time.Second
 	minRetry       = 100 * time.Millisecond
 	maxRetry       = 5 * time.Second
-	readAhead      = 2000
+	readAhead      = 2000 // messages that the origin's server may send unasked
+	readAheadBytes = 16 << 20
+	heartbeat      = time.Second // by which the origin's consumer shows that it lives
 )
 
 // Config is what a route needs.
 type Config struct {
 	From, To, Domain string
 	Policy           string       // name and digest, for the provenance header
-	Masker           *mask.Masker // the policy, compiled for this destination
+	Masker           *mask.Masker // the policy, compiled for this destination; nil: every event is withheld
+	Fault            error        // why there is no Masker
 	Catalog          *catalog.Catalog
-	Conn             *nats.Conn // in the account of the streams, at the origin
+	Conn             *nats.Conn // in the account of the streams, at the origin; the route's own
+	Durable          bool       // the server syncs to disk before it acknowledges
 	Logger           zerolog.Logger
 }
 
@@ -72,8 +80,11 @@ type Status struct {
 	Checkpoint   uint64 `json:"checkpoint"` // origin sequence of the last event that is dealt with
 	Sent         uint64 `json:"sent"`       // since the route started
 	Withheld     uint64 `json:"withheld"`
+	Released     uint64 `json:"released,omitempty"`
 	MaskedFields uint64 `json:"masked_fields"`
 	Problem      string `json:"problem,omitempty"` // the latest failure
+	Policy       string `json:"policy,omitempty"`
+	PolicyFault  string `json:"policy_fault,omitempty"` // why every event is withheld
 }
 
 // Route is a running route. It is safe for concurrent use.
@@ -84,13 +95,50 @@ type Route struct {
 	withheld zerolog.Logger // says little of much: the stream of reasons has it all
 	origin   string         // stream name
 	egress   string         // stream name
-	stream   string         // the origin stream's name and identity; used by the route's own goroutine
+	names    names
+	fixed    fixed
+
+	masking atomic.Pointer[masking]
+	kinds   kinds
+
+	releasing chan struct{} // held by the request that releases
+	releases  chan *release // to the writer
+	asked     atomic.Pointer[request]
+	observe   func(step) // called before each step, in tests
 
 	cancel context.CancelFunc
+	ended  chan struct{} // closed when the route has stopped
 	work   sync.WaitGroup
 
 	mu     sync.Mutex
 	status Status
+}
+
+// names are the beginnings of the subjects that a route reads and writes.
+type names struct {
+	stored   string // evt.<from>.
+	egress   string // egress.<to>.
+	withheld string // subject on which markers are written
+	record   string // withheld.<to>.<domain>.
+}
+
+// fixed are the values of headers that every message of a route has.
+type fixed struct{ origin, hop, specVersion, source, contentType []string }
+
+// step is a point at which a route can be interrupted.
+type step string
+
+const (
+	stepWrite   step = "write"   // before messages are handed to the connection
+	stepCommit  step = "commit"  // before the message that ends a batch is
+	stepWritten step = "written" // once a batch is known to be stored
+	stepRecord  step = "record"  // before a release is recorded
+)
+
+func (r *Route) step(s step) {
+	if r.observe != nil {
+		r.observe(s)
+	}
 }
 
 // haltError is a failure that trying again cannot mend.
@@ -100,22 +148,49 @@ func (e *haltError) Error() string { return e.cause.Error() }
 func (e *haltError) Unwrap() error { return e.cause }
 
 // Start starts the route. It goes on through every failure of the streams it
-// reads and writes, until Close.
-func Start(c Config) (*Route, error) {
-	js, err := jetstream.New(c.Conn)
+// reads and writes, until Close. Without a masker it withholds every event,
+// until it gets one: see Apply.
+func Start(c Config) (*Route, error) { return start(c, nil) }
+
+func start(c Config, observe func(step)) (*Route, error) {
+	js, err := jetstream.New(c.Conn, jetstream.WithPublishAsyncMaxPending(2*chunkEvents*maxWorkers))
 	if err != nil {
-		return nil, err
+		return nil, &Error{Code: CodeUnavailable, Op: "start the route of " + c.Domain + " to " + c.To, Cause: err}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	log := c.Logger.With().Str("part", "route").Str("to", c.To).Str("domain", c.Domain).Logger()
 	r := &Route{
-		config: c, js: js, cancel: cancel,
-		withheld: c.Logger.With().Str("part", "route").Str("to", c.To).Str("domain", c.Domain).Logger().Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Minute}),
-		log:      c.Logger.With().Str("part", "route").Str("to", c.To).Str("domain", c.Domain).Logger(),
+		config: c, js: js, cancel: cancel, log: log, observe: observe,
+		withheld: log.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Minute}),
 		origin:   wire.DomainStream(c.Domain), egress: wire.EgressStream(c.Domain, c.To),
+		names: names{
+			stored: wire.StoredSubject(c.From, ""), egress: wire.EgressSubject(c.To, ""),
+			withheld: wire.EgressSubject(c.To, wire.LedgerSubject(c.From, c.Domain, wire.KindWithheld)),
+			record:   wire.WithheldRoot + "." + c.To + "." + c.Domain + ".",
+		},
+		fixed: fixed{
+			origin: []string{c.From}, hop: []string{"1"}, specVersion: []string{"1.0"},
+			source: []string{"/" + c.From + "/" + c.Domain}, contentType: []string{"application/json"},
+		},
+		releasing: make(chan struct{}, 1), releases: make(chan *release), ended: make(chan struct{}),
 		status: Status{From: c.From, To: c.To, Domain: c.Domain, State: StateStarting},
 	}
+	r.Apply(c.Policy, c.Masker, c.Fault)
 	r.work.Go(func() { r.run(ctx) })
 	return r, nil
+}
+
+// Apply has the route mask under another policy from the next event on. A nil
+// masker, with the reason in fault, withholds every event.
+func (r *Route) Apply(policy string, m *mask.Masker, fault error) {
+	next := newMasking(policy, m, fault)
+	r.masking.Store(next)
+	problem := ""
+	if m == nil {
+		_, problem = next.broken()
+		r.log.Error().Str("policy", policy).Str("why", problem).Msg("every event is withheld")
+	}
+	r.update(func(s *Status) { s.Policy, s.PolicyFault = policy, problem })
 }
 
 // Close stops the route between two batches and waits until it has stopped.
@@ -140,6 +215,7 @@ func (r *Route) update(change func(*Status)) {
 // run carries events until ctx ends, beginning again from the checkpoint after
 // every failure.
 func (r *Route) run(ctx context.Context) {
+	defer close(r.ended)
 	defer r.update(func(s *Status) { s.State = StateStopped })
 	retry := minRetry
 	for {
@@ -165,115 +241,4 @@ func (r *Route) run(ctx context.Context) {
 		}
 		retry = min(2*retry, maxRetry)
 	}
-}
-
-// carry carries events from the checkpoint on, until something fails.
-func (r *Route) carry(ctx context.Context) error {
-	p, err := r.open(ctx)
-	if err != nil {
-		return err
-	}
-	r.update(func(s *Status) { s.State, s.Checkpoint, s.Problem = StateRunning, p.checkpoint, "" })
-	consumer, err := r.js.OrderedConsumer(ctx, r.origin, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{wire.StoredSubject(r.config.From, r.config.Domain+".>")},
-		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy, OptStartSeq: p.checkpoint + 1,
-	})
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", r.origin, err)
-	}
-	return r.pump(ctx, consumer, p)
-}
-
-// pump moves events from the consumer into the egress stream, as many at a
-// time as wait.
-func (r *Route) pump(ctx context.Context, consumer jetstream.Consumer, p *position) error {
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(readAhead), jetstream.PullHeartbeat(time.Second))
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", r.origin, err)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	incoming := make(chan jetstream.Msg, readAhead)
-	failed := make(chan error, 1)
-	var reader sync.WaitGroup
-	reader.Go(func() {
-		for {
-			m, err := messages.Next(jetstream.NextContext(ctx))
-			if err != nil {
-				failed <- err
-				return
-			}
-			select {
-			case incoming <- m:
-			case <-ctx.Done():
-				failed <- ctx.Err()
-				return
-			}
-		}
-	})
-	defer func() { cancel(); messages.Stop(); reader.Wait() }()
-
-	due := time.NewTimer(watermarkAfter)
-	defer due.Stop()
-	for {
-		select {
-		case m := <-incoming:
-			if err := r.batch(ctx, p, m, incoming); err != nil {
-				return err
-			}
-		case <-due.C:
-			if err := r.mark(ctx, p); err != nil {
-				return err
-			}
-			due.Reset(watermarkAfter)
-		case err := <-failed:
-			return fmt.Errorf("read stream %s: %w", r.origin, err)
-		}
-	}
-}
-
-// batch masks the first message and all that wait behind it, and commits the
-// outcome in one step.
-func (r *Route) batch(ctx context.Context, p *position, first jetstream.Msg, incoming <-chan jetstream.Msg) error {
-	b := &batch{}
-	for m, more := first, true; more; {
-		out, err := r.transform(m)
-		if err != nil {
-			return err
-		}
-		if err := b.add(p, out); err != nil {
-			return err
-		}
-		if p.segment.Messages() >= watermarkEvery {
-			if err := b.mark(r, p); err != nil {
-				return err
-			}
-		}
-		if len(b.messages) >= maxBatch-1 || b.bytes >= maxBatchBytes {
-			break
-		}
-		select {
-		case m = <-incoming:
-		default:
-			more = false
-		}
-	}
-	return r.commit(ctx, p, b)
-}
-
-// mark closes the open segment, if it holds anything.
-func (r *Route) mark(ctx context.Context, p *position) error {
-	if p.segment.Messages() == 0 {
-		return nil
-	}
-	b := &batch{}
-	if err := b.mark(r, p); err != nil {
-		return err
-	}
-	return r.commit(ctx, p, b)
-}
-
-// originStream is the value of the header that identifies the origin stream.
-func originStream(info *jetstream.StreamInfo) string {
-	return info.Config.Name + "@" + strconv.FormatInt(info.Created.UnixNano(), 10)
 }

@@ -1,18 +1,17 @@
 package route
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -28,199 +27,187 @@ const (
 // they stand for.
 const classKey = "key"
 
-// batchHeaders bounds what a batch adds to a message's headers, in bytes.
-const batchHeaders = 256
+// writeHeaders bounds what writing adds to a message's headers, in bytes.
+const writeHeaders = 320
 
-// outcome is what becomes of one event: itself masked, or a marker.
-type outcome struct {
+// event is an origin event as the route reads it, or reads it again.
+type event struct {
+	stream   string // the origin stream's name and identity
 	sequence uint64
-	stored   string // subject under which the egress stream stores the message
-	message  *nats.Msg
-	masked   uint64
-	withheld bool
+	at       time.Time // when the origin stored it
+	subject  string
+	header   map[string][]string
+	data     []byte
 }
 
-// reason is why an event is withheld. It is kept at the origin, and may name
-// fields; of it only the code crosses.
-type reason struct {
-	OriginSequence uint64 `json:"origin_sequence"`
-	To             string `json:"to"`
-	Domain         string `json:"domain"`
-	Type           string `json:"type"`
-	Subject        string `json:"schema_subject,omitempty"`
-	Version        int    `json:"schema_version,omitempty"`
-	Policy         string `json:"policy"`
-	Code           string `json:"code"`
-	Pointer        string `json:"pointer,omitempty"`
-	Class          string `json:"class,omitempty"`
-	Why            string `json:"why"`
-	Cure           string `json:"cure,omitempty"`
-	At             string `json:"at"`
+func (e *event) get(name string) string {
+	if v := e.header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }
 
-// transform masks one event. It fails only when the reason for withholding an
-// event cannot be recorded, or the contract is not known yet; whatever is
-// wrong with the event itself withholds it.
-func (r *Route) transform(m jetstream.Msg) (*outcome, error) {
+// eventOf reads what the origin's consumer delivered.
+func (r *Route) eventOf(m jetstream.Msg, stream string) (event, error) {
 	meta, err := m.Metadata()
 	if err != nil {
-		return nil, fmt.Errorf("a message of stream %s has no metadata: %w", r.origin, err)
+		return event{}, fmt.Errorf("a message of stream %s has no metadata: %w", r.origin, err)
 	}
-	sequence := meta.Sequence.Stream
-	out, why := r.masked(m, meta)
-	if why == nil {
-		return out, nil
-	}
-	why.OriginSequence, why.To, why.Domain, why.Policy = sequence, r.config.To, r.config.Domain, r.config.Policy
-	why.At = time.Now().UTC().Format(time.RFC3339Nano)
-	if err := r.record(why); err != nil {
-		return nil, err
-	}
-	r.withheld.Warn().Uint64("origin_sequence", sequence).Str("code", why.Code).Str("type", why.Type).Msg("an event is withheld")
-	body, err := ledger.Encode(ledger.Withheld{OriginSequence: sequence, Code: why.Code})
-	if err != nil {
-		return nil, err
-	}
-	stored := wire.LedgerSubject(r.config.From, r.config.Domain, wire.KindWithheld)
-	h := r.provenance(meta)
-	h.Set(wire.HeaderReason, why.Code)
-	return &outcome{
-		sequence: sequence, stored: stored, withheld: true,
-		message: &nats.Msg{Subject: wire.EgressSubject(r.config.To, stored), Header: h, Data: body},
-	}, nil
+	return event{stream: stream, sequence: meta.Sequence.Stream, at: meta.Timestamp, subject: m.Subject(), header: m.Headers(), data: m.Data()}, nil
 }
 
-// masked is the event as it crosses, or the reason why it does not.
-func (r *Route) masked(m jetstream.Msg, meta *jetstream.MsgMetadata) (*outcome, *reason) {
-	from := m.Headers()
-	_, published, ok := wire.ParseStored(m.Subject())
-	subject, err := wire.ParseSubject(published)
-	if !ok || err != nil {
-		return nil, &reason{Code: CodeEnvelope, Why: "the subject is no event's", Cure: "it was not stored by a gate"}
+// transform masks one event, or makes the marker that stands for it. Whatever
+// is wrong with the event, its contract or the policy withholds it; then the
+// outcome has the reason, which must be recorded before the marker is written.
+func (r *Route) transform(e *event) *outcome {
+	out := outcomes.Get().(*outcome) //nolint:forcetypeassert // the pool holds nothing else
+	m := r.masking.Load()
+	why := r.mask(out, e, m)
+	if why == nil {
+		return out
 	}
-	why := &reason{Type: subject.Type(), Subject: from.Get(wire.HeaderSchemaSubject)}
-	version, err := strconv.Atoi(from.Get(wire.HeaderSchemaVersion))
-	if err != nil || (why.Subject != subject.Type() && why.Subject != subject.EntityType()) {
-		why.Code, why.Why, why.Cure = CodeEnvelope, "the headers name no schema of the event's type", "it was not stored by a gate"
-		return nil, why
+	why.OriginSequence, why.To, why.Domain, why.Policy = e.sequence, r.config.To, r.config.Domain, m.policy
+	why.At = time.Now().UTC()
+	out.reset()
+	body, err := ledger.Encode(ledger.Withheld{OriginSequence: e.sequence, Code: why.Code})
+	if err != nil { // a number and a string always encode
+		body = nil
 	}
-	why.Version = version
-	c, err := r.config.Catalog.Version(why.Subject, version)
+	r.provenance(out, e, m)
+	out.set(wire.HeaderReason, why.Code)
+	out.sequence, out.reason = e.sequence, why
+	out.message.Subject, out.stored = r.names.withheld, r.names.withheld[len(r.names.egress):]
+	out.message.Data = body
+	return out
+}
+
+// mask fills out with the event as it crosses, or gives the reason why it does
+// not.
+func (r *Route) mask(out *outcome, e *event, m *masking) (why *Record) {
+	k := &kind{} // until it is known
+	defer func() {
+		if p := recover(); p != nil {
+			// What was panicked with may hold a value, so it is not shown.
+			why = k.reason(contract.CodeFault, fmt.Sprintf("masking broke down (%T)", p),
+				"report this as a defect, with the schema and the policy; release the event once it is mended")
+		}
+	}()
+	published, ok := strings.CutPrefix(e.subject, r.names.stored)
+	if !ok {
+		return &Record{Code: CodeEnvelope, Why: "the subject is no event's", Cure: "it was not stored by a gate"}
+	}
+	eventType, keys := cutKeys(published)
+	if k, why = r.kind(eventType, e); why != nil {
+		return why
+	}
+	if m.masker == nil {
+		code, reason := m.broken()
+		return k.reason(code, reason, "mend the policy or the key, then release the event")
+	}
+	// The catalog may have dropped what is seldom used, so it is asked each time.
+	c, err := r.config.Catalog.Version(k.schema, k.version)
 	if err != nil {
-		why.Code, why.Why, why.Cure = CodeContract, err.Error(), "register or correct the schema"
-		return nil, why
+		return k.reason(CodeContract, err.Error(), "register or correct the schema")
 	}
-	data, stats, err := c.Mask(nil, m.Data(), r.config.Masker)
+	data, stats, err := c.Mask(out.buffer[:0], e.data, m.masker)
 	if err != nil {
-		why.Code, why.Why = CodeContract, err.Error()
-		var withheld *contract.Withheld
-		if errors.As(err, &withheld) {
+		why = k.reason(CodeContract, err.Error(), "")
+		if withheld := (*contract.Withheld)(nil); errors.As(err, &withheld) {
 			why.Code, why.Pointer, why.Class, why.Why, why.Cure = withheld.Code, withheld.Pointer, withheld.Class, withheld.Why, withheld.Cure
 		}
-		return nil, why
+		return why
 	}
-	if subject.Keys, err = r.keys(c, subject, data); err != nil {
-		why.Code, why.Why, why.Cure = CodeKeys, err.Error(), "publish without key tokens, or declare them in the schema (x-lockstep-key)"
-		return nil, why
-	}
-	if why.Subject != subject.Type() && subject.Action != "" {
+	out.buffer, out.message.Data = data, data
+	subject := k.egress
+	if k.freeAction != "" {
 		// The schema of the whole entity admits any action, so the token is the
 		// publisher's own word and not a name that a schema gave.
-		subject.Action = r.config.Masker.Token(classKey, subject.Action)
+		subject = k.egress + m.masker.Token(classKey, k.freeAction)
 	}
-	h := r.provenance(meta)
-	if problem := r.envelope(h, from, subject, version); problem != "" {
-		why.Code, why.Why = CodeEnvelope, problem
-		return nil, why
+	ceType := subject[len(r.names.egress)+len(r.names.stored):]
+	if keys != "" {
+		tokens, err := maskKeys(c, keys, data, m.masker)
+		if err != nil {
+			return k.reason(CodeKeys, err.Error(), "publish without key tokens, or declare them in the schema (x-lockstep-key)")
+		}
+		subject += "." + strings.Join(tokens, ".")
 	}
-	masked := uint64(stats.Changed())
-	h.Set(wire.HeaderMasked, strconv.FormatUint(masked, 10))
-	stored := wire.StoredSubject(r.config.From, subject.String())
-	message := &nats.Msg{Subject: wire.EgressSubject(r.config.To, stored), Header: h, Data: data}
-	if size, limit := message.Size()+batchHeaders, r.config.Conn.MaxPayload(); int64(size) > limit {
-		why.Code, why.Why, why.Cure = CodeTooLarge, fmt.Sprintf("masked, the event has %d bytes, and a message may have %d", size, limit), "give large fields a technique that shortens them"
-		return nil, why
+	r.provenance(out, e, m)
+	if problem := r.envelope(out, e, k, ceType, m.masker); problem != "" {
+		return k.reason(CodeEnvelope, problem, "it was not stored by a gate")
 	}
-	return &outcome{sequence: meta.Sequence.Stream, stored: stored, masked: masked, message: message}, nil
+	out.masked = uint64(stats.Changed())
+	out.set(wire.HeaderMasked, strconv.FormatUint(out.masked, 10))
+	out.sequence, out.message.Subject, out.stored = e.sequence, subject, subject[len(r.names.egress):]
+	if size, limit := out.message.Size()+writeHeaders, r.config.Conn.MaxPayload(); int64(size) > limit {
+		return k.reason(CodeTooLarge, fmt.Sprintf("masked, the event has %d bytes, and a message may have %d", size, limit), "give large fields a technique that shortens them")
+	}
+	return nil
 }
 
-// keys are the key tokens under which the masked event is stored: the masked
-// values they stand for, or opaque tokens where the contract does not say.
-func (r *Route) keys(c *contract.Contract, subject wire.Subject, data []byte) ([]string, error) {
-	if len(subject.Keys) == 0 {
-		return nil, nil
-	}
+// maskKeys are the key tokens under which the masked event is stored: the
+// masked values they stand for, or opaque tokens where the contract does not
+// say.
+func maskKeys(c *contract.Contract, keys string, data []byte, m *mask.Masker) ([]string, error) {
+	raw := strings.Split(keys, ".")
 	if len(c.Key()) > 0 {
-		keys, err := c.KeyTokens(data)
+		tokens, err := c.KeyTokens(data)
 		if err != nil {
 			return nil, err
 		}
-		if len(keys) != len(subject.Keys) {
-			return nil, fmt.Errorf("the subject has %d key tokens, the contract %d", len(subject.Keys), len(keys))
+		if len(tokens) != len(raw) {
+			return nil, fmt.Errorf("the subject has %d key tokens, the contract %d", len(raw), len(tokens))
 		}
-		return keys, nil
+		return tokens, nil
 	}
-	keys := make([]string, len(subject.Keys))
-	for i, k := range subject.Keys {
-		keys[i] = r.config.Masker.Token(classKey, k)
+	for i, k := range raw {
+		raw[i] = m.Token(classKey, k)
 	}
-	return keys, nil
+	return raw, nil
 }
 
-// provenance is where an event comes from and what was done to it.
-func (r *Route) provenance(meta *jetstream.MsgMetadata) nats.Header {
-	h := make(nats.Header, 20)
-	h.Set(wire.HeaderOrigin, r.config.From)
-	h.Set(wire.HeaderOriginStream, r.stream)
-	h.Set(wire.HeaderOriginSequence, strconv.FormatUint(meta.Sequence.Stream, 10))
-	h.Set(wire.HeaderPolicy, r.config.Policy)
-	h.Set(wire.HeaderKeyID, r.config.Masker.KeyID())
-	h.Set(wire.HeaderHop, "1")
-	h.Set(wire.HeaderStoredAt, meta.Timestamp.UTC().Format(time.RFC3339Nano))
-	return h
+// provenance says where an event comes from and what was done to it.
+func (r *Route) provenance(out *outcome, e *event, m *masking) {
+	out.share(wire.HeaderOrigin, r.fixed.origin)
+	out.set(wire.HeaderOriginStream, e.stream)
+	out.set(wire.HeaderOriginSequence, strconv.FormatUint(e.sequence, 10))
+	out.share(wire.HeaderPolicy, m.policyHeader)
+	out.share(wire.HeaderKeyID, m.keyHeader)
+	out.share(wire.HeaderHop, r.fixed.hop)
+	out.set(wire.HeaderStoredAt, stamp(e.at))
 }
 
 // envelope copies the headers that may cross, by name, masked where they hold
 // a publisher's own words. All others stay behind.
-func (r *Route) envelope(h, from nats.Header, subject wire.Subject, version int) (problem string) {
-	at, err := time.Parse(time.RFC3339Nano, from.Get(wire.HeaderCETime))
+func (r *Route) envelope(out *outcome, e *event, k *kind, ceType string, m *mask.Masker) (problem string) {
+	at, err := time.Parse(time.RFC3339Nano, e.get(wire.HeaderCETime))
 	if err != nil {
 		return "header " + wire.HeaderCETime + " is no RFC 3339 time"
 	}
-	id, err := strconv.Atoi(from.Get(wire.HeaderSchemaID))
-	if err != nil {
+	id := e.get(wire.HeaderSchemaID)
+	if n, err := strconv.Atoi(id); err != nil || strconv.Itoa(n) != id {
 		return "header " + wire.HeaderSchemaID + " is no number"
 	}
-	schema := from.Get(wire.HeaderSchemaSubject)
-	h.Set(wire.HeaderSchemaSubject, schema)
-	h.Set(wire.HeaderSchemaVersion, strconv.Itoa(version))
-	h.Set(wire.HeaderSchemaID, strconv.Itoa(id))
-	h.Set(wire.HeaderCESpecVersion, "1.0")
-	h.Set(wire.HeaderCEType, subject.Type())
-	h.Set(wire.HeaderCESource, "/"+r.config.From+"/"+subject.Domain)
-	h.Set(wire.HeaderCETime, at.UTC().Format(time.RFC3339Nano))
-	h.Set(wire.HeaderCEDataSchema, "/subjects/"+schema+"/versions/"+strconv.Itoa(version))
-	h.Set(wire.HeaderCEID, r.config.Masker.MessageID(from.Get(wire.HeaderCEID)))
-	h.Set(wire.HeaderContentType, "application/json")
-	if parent := from.Get(wire.HeaderTraceparent); parent != "" {
-		if masked, ok := r.config.Masker.TraceParent(parent); ok {
-			h.Set(wire.HeaderTraceparent, masked)
+	out.share(wire.HeaderSchemaSubject, k.subjectHeader)
+	out.share(wire.HeaderSchemaVersion, k.versionHeader)
+	out.set(wire.HeaderSchemaID, id)
+	out.share(wire.HeaderCESpecVersion, r.fixed.specVersion)
+	out.set(wire.HeaderCEType, ceType)
+	out.share(wire.HeaderCESource, r.fixed.source)
+	out.set(wire.HeaderCETime, stamp(at))
+	out.share(wire.HeaderCEDataSchema, k.dataSchemaHeader)
+	out.set(wire.HeaderCEID, m.MessageID(e.get(wire.HeaderCEID)))
+	out.share(wire.HeaderContentType, r.fixed.contentType)
+	if parent := e.get(wire.HeaderTraceparent); parent != "" {
+		if masked, ok := m.TraceParent(parent); ok {
+			out.set(wire.HeaderTraceparent, masked)
 		}
 	}
 	return ""
 }
 
-// record keeps the reason at the origin, one for each event and destination.
-func (r *Route) record(why *reason) error {
-	body, err := json.Marshal(why)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
-	defer cancel()
-	subject := fmt.Sprintf("%s.%s.%s.%d", wire.WithheldRoot, r.config.To, r.config.Domain, why.OriginSequence)
-	if _, err := r.js.Publish(ctx, subject, body); err != nil {
-		return fmt.Errorf("record why event %d is withheld: %w", why.OriginSequence, err)
-	}
-	return nil
+// stamp is a time as headers have it.
+func stamp(t time.Time) string {
+	var b [40]byte
+	return string(t.UTC().AppendFormat(b[:0], time.RFC3339Nano))
 }

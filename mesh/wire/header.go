@@ -44,6 +44,14 @@ const (
 	// HeaderStoredAt is the time at which the origin's stream stored the event,
 	// RFC 3339 with nanoseconds.
 	HeaderStoredAt = "Lockstep-Stored-At"
+	// HeaderReleased marks an event that was withheld when its turn came and
+	// crossed later; it is the time of its release, RFC 3339 with nanoseconds.
+	// Such an event stands behind events of higher origin sequences.
+	HeaderReleased = "Lockstep-Released"
+	// HeaderCheckpoint is the origin sequence up to which the route had dealt with
+	// all events when it wrote the message. Messages without it are their own
+	// checkpoint: HeaderOriginSequence.
+	HeaderCheckpoint = "Lockstep-Checkpoint"
 )
 
 // ReservedHeaderPrefix begins the headers that only Lockstep sets; of those a

@@ -6,18 +6,22 @@
 // package depends on nothing, so that the SDK may use it.
 package wire
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // The roots of the mesh's subject spaces. Applications can publish in none of
 // them: they live in the account MESH, and applications in APPS.
 const (
-	EventRoot      = "evt"        // evt.<origin environment>.<event subject>: a stored event, in every environment
-	EgressRoot     = "egress"     // egress.<destination>.<evt…|ledger…>: what a route writes
-	LedgerRoot     = "ledger"     // ledger.<origin environment>.<domain>.<kind>: watermarks and withheld markers
-	QuarantineRoot = "quarantine" // quarantine.<event subject>: what the gate refused
-	WithheldRoot   = "withheld"   // withheld.<destination>.<domain>.<origin sequence>: why a route withheld an event
-	DeadLetterRoot = "dlq"        // dlq.<domain>.<consumer>: what a subscriber could not process
-	DeliverRoot    = "mesh.d"     // mesh.d.<destination>.…: deliveries of pre-made consumers to a leaf
+	EventRoot      = "evt"            // evt.<origin environment>.<event subject>: a stored event, in every environment
+	EgressRoot     = "egress"         // egress.<destination>.<evt…|ledger…>: what a route writes
+	LedgerRoot     = "ledger"         // ledger.<origin environment>.<domain>.<kind>: watermarks and withheld markers
+	QuarantineRoot = "quarantine"     // quarantine.<event subject>: what the gate refused
+	WithheldRoot   = "withheld"       // withheld.<destination>.<domain>.<origin sequence>: why a route withheld an event
+	DeadLetterRoot = "dlq"            // dlq.<domain>.<consumer>: what a subscriber could not process
+	DeliverRoot    = "mesh.d"         // mesh.d.<destination>.…: deliveries of pre-made consumers to a leaf
+	AdminRoot      = "lockstep.admin" // lockstep.admin.<environment>.<verb>: requests to a running environment
 )
 
 // The streams that every environment has, beside one for each domain.
@@ -32,6 +36,13 @@ const (
 const (
 	KindWatermark = "watermark"
 	KindWithheld  = "withheld"
+	KindReleased  = "released"
+)
+
+// What a running environment can be asked, the last token of AdminSubject.
+const (
+	VerbWithheld = "withheld" // list events that routes withhold
+	VerbRelease  = "release"  // release some
 )
 
 // StoredSubject is the subject under which an event published on subject is
@@ -60,6 +71,18 @@ func EgressSubject(destination, stored string) string {
 // LedgerSubject is the subject of a ledger record of one kind.
 func LedgerSubject(environment, domain, kind string) string {
 	return LedgerRoot + "." + environment + "." + domain + "." + kind
+}
+
+// WithheldSubject is the subject of the record that says why a route withheld
+// an event.
+func WithheldSubject(destination, domain string, originSequence uint64) string {
+	return WithheldRoot + "." + destination + "." + domain + "." + strconv.FormatUint(originSequence, 10)
+}
+
+// AdminSubject is the subject, in account MESH, of one kind of request to a
+// running environment.
+func AdminSubject(environment, verb string) string {
+	return AdminRoot + "." + environment + "." + verb
 }
 
 // DomainStream is the name of the stream that keeps a domain's events.

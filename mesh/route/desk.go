@@ -1,0 +1,294 @@
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
+)
+
+const (
+	deskTimeout  = 2 * time.Minute // for one request
+	deskAtOnce   = 8               // requests
+	deskQueue    = "lockstep-desk"
+	deskFlushing = 5 * time.Second
+)
+
+// Of chooses among an environment's routes. The zero Of chooses all.
+type Of struct {
+	To     string `json:"to,omitempty"`     // destination; empty: any
+	Domain string `json:"domain,omitempty"` // empty: any
+}
+
+// Which names a route in an answer.
+type Which struct {
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Domain string `json:"domain"`
+}
+
+// WithheldRequest asks which events are withheld. Filter.Limit counts over all
+// routes.
+type WithheldRequest struct {
+	Of
+	Filter
+}
+
+// WithheldAnswer answers a WithheldRequest, a part for each route.
+type WithheldAnswer struct {
+	Problem *Problem       `json:"problem,omitempty"` // then there is nothing else
+	Routes  []WithheldPart `json:"routes,omitempty"`
+}
+
+// WithheldPart is what one route withholds.
+type WithheldPart struct {
+	Which
+	Page
+}
+
+// ReleaseRequest asks to release events. Filter.Limit counts for each route.
+type ReleaseRequest struct {
+	Of
+	Filter
+	By string `json:"by"` // who asks; it is recorded
+}
+
+// ReleaseAnswer answers a ReleaseRequest, a part for each route. With a Problem,
+// the parts are what was done before it.
+type ReleaseAnswer struct {
+	Problem *Problem      `json:"problem,omitempty"`
+	Routes  []ReleasePart `json:"routes,omitempty"`
+}
+
+// ReleasePart is what one route released.
+type ReleasePart struct {
+	Which
+	Result
+}
+
+// Problem is an Error on the wire.
+type Problem struct {
+	Code string `json:"code"`
+	Why  string `json:"why"`
+	Cure string `json:"cure,omitempty"`
+}
+
+// err is the problem as an error; nil for none.
+func (p *Problem) err(op string) error {
+	if p == nil {
+		return nil
+	}
+	return &Error{Code: p.Code, Op: op, Cause: errors.New(p.Why), Cure: p.Cure}
+}
+
+func problemOf(err error) *Problem {
+	var typed *Error
+	if !errors.As(err, &typed) {
+		return &Problem{Code: CodeUnavailable, Why: err.Error(), Cure: "ask again"}
+	}
+	why := typed.Op
+	if typed.Cause != nil {
+		why += ": " + typed.Cause.Error()
+	}
+	return &Problem{Code: typed.Code, Why: why, Cure: typed.Cure}
+}
+
+// Desk answers what operators ask about the withheld events of an environment's
+// routes: in this process, and as NATS requests in the streams' account, where
+// neither applications nor leaves can reach it. It is safe for concurrent use.
+type Desk struct {
+	routes []*Route
+	nc     *nats.Conn
+	log    zerolog.Logger
+	subs   []*nats.Subscription
+	slot   chan struct{}
+
+	ctx    context.Context //nolint:containedctx // of requests under way, which Close ends
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	once   sync.Once
+}
+
+// Serve answers requests about routes on nc until Close: a WithheldRequest in
+// JSON on wire.AdminSubject(environment, wire.VerbWithheld), a ReleaseRequest on
+// wire.AdminSubject(environment, wire.VerbRelease).
+func Serve(nc *nats.Conn, environment string, routes []*Route, log zerolog.Logger) (*Desk, error) {
+	d := &Desk{routes: routes, nc: nc, log: log.With().Str("part", "desk").Logger(), slot: make(chan struct{}, deskAtOnce)}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	for verb, answer := range map[string]func(context.Context, []byte) any{
+		wire.VerbWithheld: func(ctx context.Context, body []byte) any {
+			var q WithheldRequest
+			if err := decode(body, &q); err != nil {
+				return WithheldAnswer{Problem: problemOf(err)}
+			}
+			return d.Withheld(ctx, q)
+		},
+		wire.VerbRelease: func(ctx context.Context, body []byte) any {
+			var q ReleaseRequest
+			if err := decode(body, &q); err != nil {
+				return ReleaseAnswer{Problem: problemOf(err)}
+			}
+			return d.Release(ctx, q)
+		},
+	} {
+		sub, err := nc.QueueSubscribe(wire.AdminSubject(environment, verb), deskQueue, func(m *nats.Msg) { d.take(m, answer) })
+		if err != nil {
+			d.Close()
+			return nil, &Error{Code: CodeUnavailable, Op: "listen for requests about withheld events", Cause: err}
+		}
+		d.subs = append(d.subs, sub)
+	}
+	if err := nc.FlushTimeout(deskFlushing); err != nil {
+		d.Close()
+		return nil, &Error{Code: CodeUnavailable, Op: "listen for requests about withheld events", Cause: err}
+	}
+	return d, nil
+}
+
+// Close ends the requests under way and waits until they have ended. It may be
+// called more than once.
+func (d *Desk) Close() {
+	d.once.Do(func() {
+		for _, sub := range d.subs {
+			_ = sub.Unsubscribe() // on a closed connection nothing arrives either
+		}
+		d.cancel()
+		d.work.Wait()
+	})
+}
+
+func (d *Desk) take(m *nats.Msg, answer func(context.Context, []byte) any) {
+	select {
+	case d.slot <- struct{}{}:
+	case <-d.ctx.Done():
+		return
+	}
+	d.work.Go(func() {
+		defer func() { <-d.slot }()
+		ctx, cancel := context.WithTimeout(d.ctx, deskTimeout)
+		defer cancel()
+		body, err := json.Marshal(answer(ctx, m.Data))
+		if err == nil {
+			err = m.Respond(body)
+		}
+		if err != nil {
+			d.log.Warn().Err(err).Str("subject", m.Subject).Msg("the answer to a request was lost")
+		}
+	})
+}
+
+func decode(body []byte, into any) error {
+	d := json.NewDecoder(strings.NewReader(string(body)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return &Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: "send JSON with the fields that this version knows"}
+	}
+	return nil
+}
+
+func (d *Desk) choose(of Of) ([]*Route, error) {
+	var chosen []*Route
+	for _, r := range d.routes {
+		if (of.To == "" || of.To == r.config.To) && (of.Domain == "" || of.Domain == r.config.Domain) {
+			chosen = append(chosen, r)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, &Error{
+			Code: CodeNoRoute, Op: "find a route", Cause: fmt.Errorf("none carries domain %q to %q from here", of.Domain, of.To),
+			Cure: "name an origin environment, and a destination and domain of one of its routes",
+		}
+	}
+	return chosen, nil
+}
+
+func (r *Route) which() Which {
+	return Which{From: r.config.From, To: r.config.To, Domain: r.config.Domain}
+}
+
+// Withheld lists what the chosen routes withhold.
+func (d *Desk) Withheld(ctx context.Context, q WithheldRequest) WithheldAnswer {
+	routes, err := d.choose(q.Of)
+	if err != nil {
+		return WithheldAnswer{Problem: problemOf(err)}
+	}
+	var a WithheldAnswer
+	left := q.limit()
+	for _, r := range routes {
+		f := q.Filter
+		f.Limit = max(left, 1)
+		page, err := r.Withheld(ctx, f)
+		if err != nil {
+			return WithheldAnswer{Problem: problemOf(err)}
+		}
+		page.Records = page.Records[:min(left, len(page.Records))]
+		left -= len(page.Records)
+		a.Routes = append(a.Routes, WithheldPart{r.which(), page})
+	}
+	return a
+}
+
+// Release releases what the chosen routes withhold.
+func (d *Desk) Release(ctx context.Context, q ReleaseRequest) ReleaseAnswer {
+	routes, err := d.choose(q.Of)
+	if err == nil && len(routes) > 1 && len(q.Sequences) > 0 {
+		err = &Error{
+			Code: CodeRequest, Op: "release events by their origin sequences", Cause: errors.New("more than one route is meant, and the numbers are those of one origin stream"),
+			Cure: "name the domain and the destination",
+		}
+	}
+	var a ReleaseAnswer
+	for _, r := range routes {
+		var result Result
+		if err == nil {
+			result, err = r.Release(ctx, q.Filter, q.By)
+		}
+		if err != nil {
+			break
+		}
+		a.Routes = append(a.Routes, ReleasePart{r.which(), result})
+	}
+	if err != nil {
+		a.Problem = problemOf(err)
+	}
+	return a
+}
+
+// AskWithheld asks a running environment what its routes withhold. nc is a
+// connection into the streams' account.
+func AskWithheld(ctx context.Context, nc *nats.Conn, environment string, q WithheldRequest) (WithheldAnswer, error) {
+	var a WithheldAnswer
+	err := ask(ctx, nc, wire.AdminSubject(environment, wire.VerbWithheld), q, &a)
+	return a, errors.Join(err, a.Problem.err("list what "+environment+" withholds"))
+}
+
+// AskRelease asks a running environment to release events. The answer counts
+// even beside an error: it tells what was done before.
+func AskRelease(ctx context.Context, nc *nats.Conn, environment string, q ReleaseRequest) (ReleaseAnswer, error) {
+	var a ReleaseAnswer
+	err := ask(ctx, nc, wire.AdminSubject(environment, wire.VerbRelease), q, &a)
+	return a, errors.Join(err, a.Problem.err("release what "+environment+" withholds"))
+}
+
+func ask(ctx context.Context, nc *nats.Conn, subject string, question, answer any) error {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return &Error{Code: CodeRequest, Op: "write the request", Cause: err}
+	}
+	m, err := nc.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		return &Error{Code: CodeUnavailable, Op: "ask on " + subject, Cause: err, Cure: "see whether the environment runs; what it was asked to release may have been released, and is not released twice"}
+	}
+	if err := json.Unmarshal(m.Data, answer); err != nil {
+		return &Error{Code: CodeUnavailable, Op: "read the answer on " + subject, Cause: err}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lockstep-mesh/lockstep/mesh/ledger"
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
+)
+
+// writer puts what the pipeline masked into the egress stream, with watermarks
+// among it. It is used by one goroutine.
+type writer struct {
+	route *Route
+	at    *position
+	sink  sink
+}
+
+// carry carries events from the checkpoint on, until something fails or ctx
+// ends.
+func (r *Route) carry(ctx context.Context) error {
+	p, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	w := &writer{route: r, at: p}
+	if r.config.Durable {
+		w.sink = newAtomicSink(r, p)
+	} else if w.sink, err = newFastSink(r, p); err != nil {
+		return err
+	}
+	defer w.sink.close()
+	l, err := r.pipe(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer l.stop()
+	r.update(func(s *Status) { s.State, s.Checkpoint, s.Problem = StateRunning, p.checkpoint, "" })
+	return w.write(ctx, l)
+}
+
+// write writes until something fails or ctx ends.
+func (w *writer) write(ctx context.Context, l *pipeline) error {
+	due := time.NewTicker(watermarkAfter)
+	defer due.Stop()
+	silence := time.NewTimer(quiet)
+	defer silence.Stop()
+	armed, busy := true, false // whether silence runs, and whether anything came since it was set
+	for {
+		select {
+		case c := <-l.ordered:
+			if err := w.chunk(ctx, c, len(l.ordered) > 0); err != nil {
+				return err
+			}
+			if busy = true; !armed {
+				silence.Reset(quiet)
+				armed = true
+			}
+		case <-silence.C:
+			if armed = busy; busy {
+				silence.Reset(quiet)
+				busy = false
+			} else if err := w.sink.settle(ctx); err != nil {
+				return err
+			}
+		case <-due.C:
+			if err := w.mark(ctx); err != nil {
+				return err
+			}
+			if err := w.sink.flush(ctx); err != nil {
+				return err
+			}
+			busy = true
+			if !armed {
+				silence.Reset(quiet)
+				armed = true
+			}
+		case s := <-w.route.releases:
+			err := w.release(ctx, s)
+			s.done <- err
+			if err != nil {
+				return err
+			}
+		case err := <-w.sink.failed():
+			return err
+		case err := <-l.failed:
+			return err
+		case <-ctx.Done():
+			return w.stop(ctx)
+		}
+	}
+}
+
+// stop sees what was put before to its end. It never returns nil: nothing may
+// be written behind what is skipped when ctx ends.
+func (w *writer) stop(ctx context.Context) error {
+	return errors.Join(ctx.Err(), w.sink.settle(ctx))
+}
+
+// chunk writes one chunk; more says that another one follows at once.
+func (w *writer) chunk(ctx context.Context, c *chunk, more bool) error {
+	select {
+	case <-c.masked:
+	case <-ctx.Done():
+		return w.stop(ctx)
+	}
+	if c.err != nil {
+		return c.err
+	}
+	for _, out := range c.outcomes {
+		if err := w.put(ctx, out); err != nil {
+			return err
+		}
+	}
+	c.release()
+	if more {
+		return nil
+	}
+	return w.sink.flush(ctx)
+}
+
+func (w *writer) put(ctx context.Context, out *outcome) error {
+	m := &out.message
+	w.at.segment.Add(out.sequence, out.stored, m.Header, m.Data)
+	w.at.checkpoint = out.sequence
+	t := tally{checkpoint: out.sequence, masked: out.masked, bytes: len(m.Data) + len(m.Subject) + 1024}
+	if out.reason != nil {
+		t.withheld = 1
+	} else {
+		t.sent = 1
+	}
+	if err := w.sink.put(ctx, item{m, out, t}); err != nil {
+		return err
+	}
+	if w.at.segment.Messages() >= watermarkEvery {
+		return w.mark(ctx)
+	}
+	return nil
+}
+
+// mark closes the open segment with a watermark and begins the next, if the
+// segment holds anything.
+func (w *writer) mark(ctx context.Context) error {
+	if w.at.segment.Messages() == 0 {
+		return nil
+	}
+	r := w.route
+	mark := w.at.segment.Watermark()
+	body, err := ledger.Encode(mark)
+	if err != nil {
+		return fmt.Errorf("write down a watermark: %w", err)
+	}
+	w.at.segment = ledger.NewSegment(w.at.stream, mark.To+1, mark.Chain)
+	return w.sink.put(ctx, item{
+		message: &nats.Msg{
+			Subject: wire.EgressSubject(r.config.To, wire.LedgerSubject(r.config.From, r.config.Domain, wire.KindWatermark)),
+			Header: nats.Header{
+				wire.HeaderOrigin:         {r.config.From},
+				wire.HeaderOriginStream:   {w.at.stream},
+				wire.HeaderOriginSequence: {strconv.FormatUint(mark.To, 10)},
+			},
+			Data: body,
+		},
+		tally: tally{checkpoint: mark.To, bytes: len(body)},
+	})
+}
