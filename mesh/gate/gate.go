@@ -6,30 +6,49 @@
 // says what is wrong with the event. What it refuses it keeps in quarantine.
 //
 // Which contract applies belongs in mesh/catalog; what a contract says, in
-// mesh/contract; who may publish where, in mesh/node.
+// mesh/contract; who may publish where, in mesh/node; bytes and connections, in
+// mesh/gate/link.
+//
+// # The way of an event
+//
+// One goroutine reads what has arrived, many events at a time (a chunk). Chunks
+// are admitted in parallel (pipeline.go, admit.go) and leave in the order in
+// which they came. Under durability interval the events of a chunk are written
+// to the store with one system call, each answered by the stream by itself.
+// Under always they go through the lane of their stream, which sends few singly
+// and many as one atomic batch (lane.go, batch.go).
+//
+// # Order
+//
+// The events of one connection are stored in the order in which they were
+// published, as long as one gate takes them. Several gates of one environment
+// share its load by a queue group. A server hands a publish to a gate connected
+// to itself before one elsewhere in the cluster, so with one gate to a server
+// every connection has one gate. With several at one server, a publisher keeps
+// its order if it waits for each acknowledgement, or says what it expects
+// (Nats-Expected-Last-Subject-Sequence).
 package gate
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"strconv"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 
 	"github.com/lockstep-mesh/lockstep/mesh/catalog"
-	"github.com/lockstep-mesh/lockstep/mesh/contract"
+	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
-	"github.com/lockstep-mesh/lockstep/registry"
 )
 
-// queue is the queue group that the gates of one environment share.
-const queue = "lockstep-gate"
+// queueGroup is the queue group that the gates of one environment share.
+const queueGroup = "lockstep-gate"
 
 // MaxEventBytes is the largest event, with its headers, that a gate admits.
 const MaxEventBytes = 1 << 20
@@ -42,269 +61,160 @@ type Config struct {
 	// events originate elsewhere, so that publishers learn where to go.
 	Origins map[string][]string
 	Catalog *catalog.Catalog
-	Apps    *nats.Conn // in the applications' account; the gate subscribes and answers here
-	Mesh    *nats.Conn // in the account of the streams; the gate stores here
+	// Apps is a connection in the applications' account, and Mesh one in the
+	// account of the streams. The gate opens two of its own like them: the first
+	// to take events and answer, the second to store.
+	Apps *nats.Conn
+	Mesh *nats.Conn
+	// GroupCommit has events that wait be stored as one batch. It is for servers
+	// that sync before they acknowledge (durability always); where the server
+	// does not, single messages are faster.
+	GroupCommit bool
+	// Inboxes is the prefix under which the inboxes of applications are reached
+	// from the account of the streams, as node.ApplicationInboxes. With it streams
+	// answer most publishers themselves; left out, every answer goes through the
+	// gate.
+	Inboxes string
+	// Workers is how many goroutines validate beside the one that reads; default
+	// one less than there are CPUs.
+	Workers int
 	Logger  zerolog.Logger
 }
 
 // Stats counts what a gate has done since it started.
 type Stats struct {
-	Stored  uint64 `json:"stored"`  // events that JetStream acknowledged
-	Refused uint64 `json:"refused"` // events that a rule of the gate refused
-	Failed  uint64 `json:"failed"`  // events that could not be stored
+	Stored  uint64 `json:"stored"`            // events that JetStream acknowledged
+	Refused uint64 `json:"refused"`           // events that a rule of the gate refused
+	Failed  uint64 `json:"failed"`            // events that could not be stored
+	Batches uint64 `json:"batches,omitempty"` // atomic batches that were committed
+	Batched uint64 `json:"batched,omitempty"` // events stored in those
+	Waiting int    `json:"waiting,omitempty"` // events that are not answered yet
 }
 
 // Gate is a running gate. It is safe for concurrent use.
 type Gate struct {
-	config  Config
-	store   *store
-	subs    []*nats.Subscription
+	config     Config
+	apps       *link.Link
+	store      *store
+	pipeline   *pipeline
+	subscribed []*domain // by subscription
+	quarantine *lane
+	isolated   atomic.Int64 // refused events on their way to quarantine
+
+	typesMu sync.RWMutex
+	types   map[string]*eventType
+
+	idPrefix []byte // of ids for events that have none
+	ids      atomic.Uint64
+
+	submitting sync.Mutex
+	submission submission // guarded by submitting, as are the passed of all domains
+	fencer     sync.WaitGroup
+	stop       context.CancelFunc
+
+	logged  atomic.Int64 // when a failure was last logged, Unix nanoseconds
 	closing sync.Once
 	closed  error
 
 	stored, refused, failed atomic.Uint64
 }
 
+// domain is one domain whose events the gate takes.
+type domain struct {
+	stream    string   // where its events belong
+	prefix    []byte   // of the subjects under which its events are stored
+	lane      *lane    // of its stream; nil if its events originate elsewhere
+	elsewhere *Refusal // of events that originate elsewhere
+	passed    passed   // events that the stream answers itself
+	dead      bool     // it is no domain: the dead letters of subscribers
+}
+
 // Start subscribes to every domain's subjects and to the dead letters of
 // subscribers. Events are accepted from when it returns until Close.
 func Start(c Config) (*Gate, error) {
-	g := &Gate{config: c}
 	c.Logger = c.Logger.With().Str("part", "gate").Logger()
+	if c.Workers <= 0 {
+		c.Workers = max(runtime.GOMAXPROCS(0)-1, 1)
+	}
+	g := &Gate{config: c, types: map[string]*eventType{}, idPrefix: []byte(nuid.New().Next())}
+	ctx := context.Background()
 	var err error
-	if g.store, err = newStore(c.Mesh, c.Logger); err != nil {
+	if g.store, err = openStore(ctx, c.Mesh, c.Inboxes, c.Logger, g.respond, g.lost); err != nil {
 		return nil, err
 	}
-	subscribe := func(root string, handle nats.MsgHandler) error {
-		sub, err := c.Apps.QueueSubscribe(root+".>", queue, handle)
-		if err != nil {
-			return err
+	g.quarantine = newLane(g.store, wire.QuarantineStream, c.GroupCommit)
+	var subscriptions []link.Subscription
+	for name := range c.Origins {
+		d := &domain{stream: wire.DomainStream(name), prefix: []byte(wire.StoredSubject(c.Environment, "")), elsewhere: g.elsewhere(name)}
+		if d.elsewhere == nil {
+			d.lane = newLane(g.store, d.stream, c.GroupCommit)
+			d.lane.fence = []byte(wire.StoredSubject(c.Environment, name+".-"))
 		}
-		g.subs = append(g.subs, sub)
-		return sub.SetPendingLimits(-1, 512<<20)
+		g.subscribed = append(g.subscribed, d)
+		subscriptions = append(subscriptions, link.Subscription{Subject: name + ".>", Queue: queueGroup})
 	}
-	for domain := range c.Origins {
-		err = errors.Join(err, subscribe(domain, g.event))
-	}
-	err = errors.Join(err, subscribe(wire.DeadLetterRoot, g.deadLetter))
-	if err == nil {
-		err = c.Apps.Flush()
-	}
+	g.subscribed = append(g.subscribed, &domain{stream: wire.DeadLetterStream, dead: true, lane: newLane(g.store, wire.DeadLetterStream, c.GroupCommit)})
+	subscriptions = append(subscriptions, link.Subscription{Subject: wire.DeadLetterRoot + ".>", Queue: queueGroup})
+	g.pipeline = newPipeline(c.Workers, g.admitAll, g.submit)
+	// What arrives while this opens is answered once there is a link to answer on.
+	opened := make(chan struct{})
+	g.apps, err = link.Open(ctx, link.Config{
+		Like: c.Apps, Name: "gate", Subscriptions: subscriptions, Logger: c.Logger,
+		Receive: func(b *link.Batch) { <-opened; g.receive(b) },
+	})
+	close(opened)
 	if err != nil {
-		return nil, errors.Join(err, g.Close(context.Background()))
+		g.pipeline.close()
+		return nil, errors.Join(err, g.store.close(ctx))
 	}
+	running, stop := context.WithCancel(ctx)
+	g.stop = stop
+	g.fencer.Go(func() { g.fences(running) })
 	return g, nil
+}
+
+// elsewhere is the refusal of events of a domain that does not originate here;
+// nil if it does.
+func (g *Gate) elsewhere(domain string) *Refusal {
+	origins := g.config.Origins[domain]
+	if slices.Contains(origins, g.config.Environment) {
+		return nil
+	}
+	where := "no environment"
+	if len(origins) > 0 {
+		where = strings.Join(origins, " or ")
+	}
+	return refused(CodeOrigin, "events of domain "+domain+" originate in "+where+", not in "+g.config.Environment, "publish there; it is routed here")
 }
 
 // Stats gives the counts so far.
 func (g *Gate) Stats() Stats {
-	return Stats{Stored: g.stored.Load(), Refused: g.refused.Load(), Failed: g.failed.Load()}
+	waiting, _ := g.store.table.counts()
+	return Stats{
+		Stored: g.stored.Load(), Refused: g.refused.Load(), Failed: g.failed.Load(),
+		Batches: g.store.commits.Load(), Batched: g.store.batched.Load(), Waiting: waiting,
+	}
 }
 
 // Close stops taking events, waits until those under way are answered or ctx
-// ends, and leaves the connections open. It may be called more than once.
+// ends, and leaves the connections it was given open. It may be called more
+// than once.
 func (g *Gate) Close(ctx context.Context) error {
 	g.closing.Do(func() {
-		drained := make(chan struct{}, len(g.subs))
-		for _, sub := range g.subs {
-			sub.SetClosedHandler(func(string) { drained <- struct{}{} })
-			if err := sub.Drain(); err != nil {
-				drained <- struct{}{} // the connection is gone, and the subscription with it
-			}
+		g.apps.Unsubscribe()
+		err := g.apps.Settle(ctx) // all that was handed to the gate has arrived
+		g.pipeline.close()
+		g.stop()
+		g.fencer.Wait()
+		g.fence()
+		err = errors.Join(err, g.store.close(ctx))
+		if err == nil {
+			err = g.apps.Settle(ctx) // all answers are with the server
 		}
-		for range g.subs {
-			select {
-			case <-drained:
-			case <-ctx.Done():
-				g.closed = context.Cause(ctx)
-			}
+		g.apps.Close()
+		if !errors.Is(err, link.ErrClosed) { // with the server gone there is nobody to answer
+			g.closed = err
 		}
-		g.closed = errors.Join(g.closed, g.store.close(ctx))
-		_ = g.config.Apps.Flush()
 	})
 	return g.closed
-}
-
-// event handles one publish. It is called for one message at a time, and hands
-// to the store in the order of arrival, which keeps each publisher's order.
-func (g *Gate) event(m *nats.Msg) {
-	admitted, refusal := g.admit(m)
-	if refusal != nil {
-		g.refuse(m, refusal)
-		return
-	}
-	g.store.put(admitted, func(ack []byte, err error) {
-		if err != nil {
-			g.failed.Add(1)
-			g.answer(m, unavailable(CodeStoreSilent, err.Error(), "publish again with the same Nats-Msg-Id: an event that was stored is not stored twice").response(g.stream(m.Subject), g.config.Environment))
-			return
-		}
-		if failure := ackError(ack); failure != nil {
-			g.failed.Add(1)
-			g.config.Logger.Warn().Str("subject", m.Subject).Int("err_code", failure.ErrCode).Msg("the stream did not take an event: " + failure.Reason)
-			g.answer(m, failure.response(g.stream(m.Subject), g.config.Environment))
-			return
-		}
-		g.stored.Add(1)
-		g.answer(m, ack)
-	})
-}
-
-// admit decides about one publish: the message to store, or why not.
-func (g *Gate) admit(m *nats.Msg) (*nats.Msg, *Refusal) {
-	subject, err := wire.ParseSubject(m.Subject)
-	if err != nil {
-		return nil, refused(CodeSubject, err.Error(), "publish on <domain>.<entity>.<action>")
-	}
-	if r := g.checkOrigin(subject); r != nil {
-		return nil, r
-	}
-	if r := checkEnvelope(m); r != nil {
-		return nil, r
-	}
-	version, r := g.validate(subject, m)
-	if r != nil {
-		return nil, r
-	}
-	header, r := g.stamp(subject, version, m.Header)
-	if r != nil {
-		return nil, r
-	}
-	return &nats.Msg{Subject: wire.StoredSubject(g.config.Environment, m.Subject), Header: header, Data: m.Data}, nil
-}
-
-// validate finds the version that admits the event. A version that the
-// publisher pinned decides alone; otherwise the newest that admits it does.
-func (g *Gate) validate(subject wire.Subject, m *nats.Msg) (registry.Version, *Refusal) {
-	versions, err := g.config.Catalog.Candidates(subject)
-	if err != nil {
-		return registry.Version{}, refused(CodeUnknownType, err.Error(), "register a schema for it (lockstep schema push), or correct the subject")
-	}
-	if pinned := m.Header.Get(wire.HeaderSchemaVersion); pinned != "" {
-		number, err := strconv.Atoi(pinned)
-		i := -1
-		for j, v := range versions {
-			if err == nil && v.Version == number {
-				i = j
-			}
-		}
-		if i < 0 {
-			return registry.Version{}, refused(CodeUnknownVersion, "event "+subject.Type()+" pins version "+strconv.Quote(pinned)+" of its schema, which "+versions[0].Subject+" does not have", "leave the header "+wire.HeaderSchemaVersion+" out, or register that version")
-		}
-		versions = versions[i : i+1]
-	}
-	var first *Refusal
-	for _, v := range versions {
-		c, err := g.config.Catalog.Contract(v)
-		if err != nil {
-			return registry.Version{}, unavailable(CodeContract, err.Error(), "correct the schema; until then none of its events is admitted")
-		}
-		if err = c.Validate(m.Data); err == nil {
-			err = checkKeys(c, subject, m.Data)
-		}
-		if err == nil {
-			return v, nil
-		}
-		if first == nil {
-			first = invalid(err)
-		}
-	}
-	return registry.Version{}, first
-}
-
-// checkKeys compares the key tokens of the subject with the values that the
-// contract says they stand for.
-func checkKeys(c *contract.Contract, subject wire.Subject, data []byte) error {
-	if len(c.Key()) == 0 || len(subject.Keys) == 0 {
-		return nil
-	}
-	keys, err := c.KeyTokens(data)
-	if err != nil {
-		return &keyError{subject: subject, want: c.Key(), cause: err}
-	}
-	if len(keys) != len(subject.Keys) {
-		return &keyError{subject: subject, want: c.Key()}
-	}
-	for i := range keys {
-		if keys[i] != subject.Keys[i] {
-			return &keyError{subject: subject, want: c.Key()}
-		}
-	}
-	return nil
-}
-
-// checkOrigin refuses events of domains that do not originate here.
-func (g *Gate) checkOrigin(subject wire.Subject) *Refusal {
-	origins := g.config.Origins[subject.Domain]
-	for _, o := range origins {
-		if o == g.config.Environment {
-			return nil
-		}
-	}
-	where := "no environment"
-	for i, o := range origins {
-		if i == 0 {
-			where = o
-		} else {
-			where += " or " + o
-		}
-	}
-	return refused(CodeOrigin, "events of domain "+subject.Domain+" originate in "+where+", not in "+g.config.Environment, "publish there; it is routed here")
-}
-
-// stream is the name of the stream that a subject belongs to.
-func (g *Gate) stream(subject string) string {
-	s, err := wire.ParseSubject(subject)
-	if err != nil {
-		return ""
-	}
-	return wire.DomainStream(s.Domain)
-}
-
-// refuse keeps the event in quarantine, then tells the publisher.
-func (g *Gate) refuse(m *nats.Msg, r *Refusal) {
-	g.refused.Add(1)
-	g.store.put(quarantined(m, r, time.Now()), func(ack []byte, err error) {
-		if err == nil {
-			if failure := ackError(ack); failure != nil {
-				err = failure
-			}
-		}
-		if err != nil {
-			g.config.Logger.Error().Err(err).Str("subject", m.Subject).Msg("a refused event could not be kept in quarantine")
-			r = r.with("; it could not be kept in quarantine either: " + err.Error())
-		}
-		g.answer(m, r.response(g.stream(m.Subject), g.config.Environment))
-	})
-}
-
-// answer responds to the publisher, if it waits for a response.
-func (g *Gate) answer(m *nats.Msg, response []byte) {
-	if m.Reply == "" {
-		return
-	}
-	if err := g.config.Apps.Publish(m.Reply, response); err != nil {
-		g.config.Logger.Warn().Err(err).Str("subject", m.Subject).Msg("an answer to a publisher was lost")
-	}
-}
-
-// ackError reads an acknowledgement: nil when the message was stored.
-func ackError(ack []byte) *Refusal {
-	if !bytes.Contains(ack, []byte(`"error"`)) && bytes.Contains(ack, []byte(`"seq"`)) {
-		return nil // the common case, without decoding
-	}
-	var body struct {
-		Stream string `json:"stream"`
-		Error  *struct {
-			Code        int    `json:"code"`
-			ErrCode     int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
-	}
-	if err := json.Unmarshal(ack, &body); err != nil {
-		return unavailable(CodeStoreSilent, "the stream answered with something that is no acknowledgement: "+err.Error(), "publish again with the same Nats-Msg-Id")
-	}
-	if body.Error == nil {
-		return nil
-	}
-	return storeFailure(body.Error.Code, body.Error.ErrCode, body.Error.Description)
 }

@@ -43,6 +43,7 @@ type bench struct {
 	node     *node.Node
 	registry *registry.Registry
 	gate     *gate.Gate
+	config   gate.Config // the gate's
 	app      *nats.Conn
 	js       jetstream.JetStream // the application's
 	inside   jetstream.JetStream // Lockstep's own
@@ -84,24 +85,45 @@ func newBench(t testing.TB, change func(*node.Config)) *bench {
 	must(err)
 	t.Cleanup(b.registry.Close)
 	b.register(t, "orders.order.placed", orderSchema)
-	b.gate, err = gate.Start(gate.Config{
+	b.config = gate.Config{
 		Environment: "production", Origins: map[string][]string{"orders": {"production"}, "stock": {"edge-berlin"}},
-		Catalog: catalog.New(b.registry, nil), Apps: connect(b.node.ConnectApplications), Mesh: connect(b.node.Connect), Logger: zerolog.Nop(),
-	})
-	must(err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := b.gate.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+		Catalog: catalog.New(b.registry, nil), Logger: zerolog.Nop(),
+		GroupCommit: config.Durability == node.DurabilityAlways, Inboxes: node.ApplicationInboxes,
+		// As package environment has it.
+		Apps: connect(func(name string, options ...nats.Option) (*nats.Conn, error) {
+			if config.Durability == node.DurabilityAlways {
+				options = append(options, b.node.Local())
+			}
+			return b.node.ConnectApplications(name, options...)
+		}),
+		Mesh: connect(func(name string, options ...nats.Option) (*nats.Conn, error) {
+			return b.node.Connect(name, append(options, b.node.Local())...)
+		}),
+	}
+	b.gate = b.startGate(t, b.config)
 	b.app, err = nats.Connect(b.node.ClientURL(), nats.UserCredentials(b.node.ApplicationCredentials()))
 	must(err)
 	t.Cleanup(b.app.Close)
 	b.js, err = jetstream.New(b.app)
 	must(err)
 	return b
+}
+
+// startGate starts a gate that is closed with the test.
+func (b *bench) startGate(t testing.TB, c gate.Config) *gate.Gate {
+	t.Helper()
+	g, err := gate.Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := g.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
 }
 
 func (b *bench) register(t testing.TB, subject, schema string) {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -19,26 +17,33 @@ const (
 	HeaderRefusedAt       = "Lockstep-Refused-At"
 )
 
-// quarantined is the message that keeps a refused publish: the payload to the
-// byte, the headers, and the reason.
-func quarantined(m *nats.Msg, r *Refusal, now time.Time) *nats.Msg {
-	h := nats.Header{
-		wire.HeaderReason: {strconv.Itoa(r.ErrCode)},
-		HeaderRefusal:     {oneLine(r.description())},
-		HeaderRefusedAt:   {now.UTC().Format(time.RFC3339Nano)},
-	}
-	if len(m.Header) > 0 {
-		if original, err := json.Marshal(m.Header); err == nil { // a map of strings always encodes
-			h.Set(HeaderOriginalHeaders, string(original))
+// quarantined is the header block of the message that keeps a refused publish:
+// the reason, and the publisher's headers.
+func quarantined(e *event, now time.Time) []byte {
+	block := headerPrefix +
+		wire.HeaderReason + ": " + strconv.Itoa(e.refusal.ErrCode) + "\r\n" +
+		HeaderRefusal + ": " + oneLine(e.refusal.description()) + "\r\n" +
+		HeaderRefusedAt + ": " + now.UTC().Format(time.RFC3339Nano) + "\r\n"
+	if len(e.in.Header) > 0 {
+		original := map[string][]string{}
+		if fields, err := parseHeader(nil, e.in.Header); err == nil {
+			for _, f := range fields {
+				original[string(f.name)] = append(original[string(f.name)], string(f.value))
+			}
+		} else {
+			original[""] = []string{string(e.in.Header)} // no headers, but what came in their place
+		}
+		if text, err := json.Marshal(original); err == nil { // a map of strings always encodes
+			block += HeaderOriginalHeaders + ": " + string(text) + "\r\n"
 		}
 	}
-	return &nats.Msg{Subject: wire.QuarantineRoot + "." + m.Subject, Header: h, Data: m.Data}
+	return []byte(block + "\r\n")
 }
 
 // oneLine makes text fit for a header.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\r' {
+		if r < ' ' || r == 0x7f {
 			return ' '
 		}
 		return r
@@ -55,25 +60,32 @@ var deadLetterHeaders = map[string]bool{
 	wire.HeaderCESpecVersion: true, wire.HeaderCEDataSchema: true,
 }
 
-// deadLetter stores what a subscriber gave up, and answers when it is stored.
-func (g *Gate) deadLetter(m *nats.Msg) {
-	h := make(nats.Header, len(m.Header))
-	for name, values := range m.Header {
-		if deadLetterHeaders[name] || strings.HasPrefix(name, "Lockstep-Dead-Letter-") {
-			h[name] = values
-		}
+// deadLetter appends to arena the header block under which a dead letter is
+// kept, and gives arena back.
+func deadLetter(e *event, arena []byte, s *scratch) []byte {
+	start := len(arena)
+	var err error
+	if s.fields, err = parseHeader(s.fields[:0], e.in.Header); err != nil {
+		e.refusal = refused(CodeHeader, err.Error(), "write them as the NATS protocol says, without control characters")
+		return arena
 	}
-	g.store.put(&nats.Msg{Subject: m.Subject, Header: h, Data: m.Data}, func(ack []byte, err error) {
-		var failure *Refusal
-		if err != nil {
-			failure = unavailable(CodeStoreSilent, err.Error(), "send it again")
-		} else {
-			failure = ackError(ack)
+	arena = append(arena, headerPrefix...)
+	for i, f := range s.fields {
+		if !deadLetterHeaders[string(f.name)] && !strings.HasPrefix(string(f.name), "Lockstep-Dead-Letter-") {
+			continue
 		}
-		if failure != nil {
-			g.answer(m, failure.response(wire.DeadLetterStream, g.config.Environment))
-			return
+		if string(f.name) == wire.HeaderMsgID {
+			if get(s.fields[:i], wire.HeaderMsgID) != nil {
+				continue
+			}
+			e.id = f.value
 		}
-		g.answer(m, ack)
-	})
+		arena = append(arena, f.name...)
+		arena = append(arena, ": "...)
+		arena = append(arena, f.value...)
+		arena = append(arena, "\r\n"...)
+	}
+	arena = append(arena, "\r\n"...)
+	e.header = arena[start:len(arena):len(arena)]
+	return arena
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
-	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
 // Codes of refusals, in JetStream's err_code. Those of 400.. are final: the
@@ -28,6 +27,7 @@ const (
 	CodeContract    = 50310 // the schema cannot be applied
 	CodeStoreSilent = 50311 // the store did not answer in time
 	CodeStoreFull   = 50312 // the store has no room
+	CodeBusy        = 50313 // more events wait to be stored than a gate holds
 )
 
 // Refusal says why an event was not stored. It is the gate's one error type,
@@ -120,13 +120,14 @@ func storeFailure(status, code int, description string) *Refusal {
 
 // keyError says that a subject's key tokens are not the event's.
 type keyError struct {
-	subject wire.Subject
+	subject string
+	keys    string
 	want    []string
 	cause   error
 }
 
 func (e *keyError) Error() string {
-	text := "event " + e.subject.Type() + ": the subject's key tokens (" + strings.Join(e.subject.Keys, ".") + ") are not the values of " + strings.Join(e.want, ", ")
+	text := "event " + e.subject + ": the subject's key tokens (" + e.keys + ") are not the values of " + strings.Join(e.want, ", ")
 	if e.cause != nil {
 		text += ": " + e.cause.Error()
 	}

@@ -1,141 +1,210 @@
 package gate
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
 )
 
+// Bounds of what waits to be stored. What is beyond them is refused at once,
+// so that publishers learn of it, and memory stays bounded.
 const (
-	maxPending   = 8192            // messages that wait for their acknowledgement
-	storeTimeout = 5 * time.Second // how long one waits
+	maxWaiting      = 1 << 16
+	maxWaitingBytes = 128 << 20
+	maxSpare        = 8192      // unused tickets that are kept
+	keptMessage     = 16 << 10  // buffers of tickets that are kept
+	slotBits        = 20        // of an id; more than maxWaiting and the batches
+	storeTimeout    = 5 * time.Second
 )
 
-// store writes messages into streams, in the order of the calls, and hands
-// each acknowledgement to whoever waits for it. It is safe for concurrent use.
+const againCure = "publish again with the same Nats-Msg-Id: an event that was stored is not stored twice"
+
+// store writes messages into streams, and has each answered. What is put into
+// one lane is stored in the order of the calls.
 type store struct {
-	nc    *nats.Conn
-	log   zerolog.Logger
-	inbox string
-	sub   *nats.Subscription
-	slots chan struct{} // bounds what is pending, so that memory is bounded
+	log    zerolog.Logger
+	inbox  []byte
+	mesh   *link.Link
+	table  *table
+	answer func(outcomes []outcome) // gives every ticket back
 
-	mu      sync.Mutex
-	next    uint64
-	pending map[uint64]pending
+	inboxes     []byte        // prefix of applications' inboxes
+	batchPrefix []byte        // of the ids of batches, which must be unique
+	batches     atomic.Uint64 // begun
+	commits     atomic.Uint64
+	batched     atomic.Uint64 // messages stored in batches
 
-	stop    chan struct{}
+	hits []hit // of the one goroutine that receives
+
+	stop    context.CancelFunc
 	sweeper sync.WaitGroup
 }
 
-// pending is one message whose acknowledgement is outstanding.
-type pending struct {
-	done     func(ack []byte, err error)
-	deadline time.Time
+// outcome is what became of a ticket.
+type outcome struct {
+	ticket   *ticket
+	ack      []byte // the stream's answer; valid during the call only
+	sequence uint64 // of a message of a batch, whose ack is then what stands before the number
+	err      error  // why there is no answer
 }
 
-func newStore(nc *nats.Conn, log zerolog.Logger) (*store, error) {
+// hit is an answer that came for a ticket.
+type hit struct {
+	ticket *ticket
+	ack    []byte
+	err    error
+}
+
+func openStore(ctx context.Context, nc *nats.Conn, inboxes string, log zerolog.Logger, answer func([]outcome), lost func(error)) (*store, error) {
+	unique := nuid.New()
 	s := &store{
-		nc: nc, log: log, inbox: nats.NewInbox(), slots: make(chan struct{}, maxPending),
-		pending: make(map[uint64]pending, 256), stop: make(chan struct{}),
+		log: log, table: newTable(), answer: answer, inboxes: []byte(inboxes),
+		inbox: []byte("_INBOX." + unique.Next() + "."), batchPrefix: []byte(unique.Next() + "."),
 	}
 	var err error
-	if s.sub, err = nc.Subscribe(s.inbox+".*", s.acknowledge); err != nil {
+	s.mesh, err = link.Open(ctx, link.Config{
+		Like: nc, Name: "gate store", Logger: log,
+		Subscriptions: []link.Subscription{{Subject: string(s.inbox) + "*"}},
+		Receive:       s.receive,
+		Down: func(err error) {
+			err = fmt.Errorf("the connection to the store was lost: %w", err)
+			s.settle(s.unknown(s.table.claimSent(time.Now().Add(time.Hour)), err))
+			lost(err)
+		},
+	})
+	if err != nil {
 		return nil, err
 	}
-	if err := s.sub.SetPendingLimits(-1, -1); err != nil {
-		return nil, err
-	}
-	s.sweeper.Go(s.sweep)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.sweeper.Go(func() { s.sweep(running) })
 	return s, nil
 }
 
-// put publishes m and calls done once: with the stream's answer, or with an
-// error when there was none in time. It waits while too much is pending.
-func (s *store) put(m *nats.Msg, done func(ack []byte, err error)) {
-	s.slots <- struct{}{}
-	s.mu.Lock()
-	s.next++
-	id := s.next
-	s.pending[id] = pending{done: done, deadline: time.Now().Add(storeTimeout)}
-	m.Reply = s.inbox + "." + strconv.FormatUint(id, 36)
-	err := s.nc.PublishMsg(m)
-	s.mu.Unlock()
-	if err != nil {
-		s.finish(id, nil, fmt.Errorf("publish to %s: %w", m.Subject, err))
+// receive takes the answers of streams.
+func (s *store) receive(b *link.Batch) {
+	s.hits = s.hits[:0]
+	s.table.mu.Lock()
+	for i := range b.Messages {
+		m := &b.Messages[i]
+		token, ok := bytes.CutPrefix(m.Subject, s.inbox)
+		if !ok {
+			continue
+		}
+		id, ok := parseID(token)
+		if !ok {
+			continue
+		}
+		one := s.table.claim(id)
+		if one == nil {
+			continue // it was too late
+		}
+		h := hit{ticket: one, ack: m.Data}
+		if len(m.Data) == 0 && bytes.HasPrefix(m.Header, []byte("NATS/1.0 503")) {
+			h.err = fmt.Errorf("no stream takes the subject: %w", nats.ErrNoResponders)
+		}
+		s.hits = append(s.hits, h)
 	}
+	s.table.mu.Unlock()
+	s.settle(s.hits)
+	clear(s.hits)
+	b.Release()
 }
 
-func (s *store) acknowledge(m *nats.Msg) {
-	id, err := strconv.ParseUint(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:], 36, 64)
-	if err != nil {
-		return
-	}
-	if m.Header.Get("Status") == "503" {
-		s.finish(id, nil, fmt.Errorf("no stream takes the subject: %w", nats.ErrNoResponders))
-		return
-	}
-	s.finish(id, m.Data, nil)
+// committed counts a batch.
+func (s *store) committed(messages int) {
+	s.commits.Add(1)
+	s.batched.Add(uint64(messages))
 }
 
-// finish hands the outcome over, once.
-func (s *store) finish(id uint64, ack []byte, err error) {
-	s.mu.Lock()
-	p, ok := s.pending[id]
-	delete(s.pending, id)
-	s.mu.Unlock()
-	if ok {
-		p.done(ack, err)
-		<-s.slots
+// unknown are the hits of tickets whose answers will not come.
+func (s *store) unknown(tickets []*ticket, err error) []hit {
+	hits := make([]hit, 0, len(tickets))
+	for _, one := range tickets {
+		hits = append(hits, hit{ticket: one, err: err})
 	}
+	return hits
 }
 
-// sweep ends the waiting for acknowledgements that do not come.
-func (s *store) sweep() {
+// settle has lanes go on after answers, and then has the publishers answered:
+// the next batch should not wait for that.
+func (s *store) settle(hits []hit) {
+	var outcomes []outcome
+	var touched []*lane
+	for _, h := range hits {
+		l := h.ticket.lane
+		if !l.groups {
+			outcomes = append(outcomes, outcome{ticket: h.ticket, ack: h.ack, err: h.err})
+			continue
+		}
+		outcomes = l.answered(h, outcomes)
+		if !slices.Contains(touched, l) {
+			touched = append(touched, l)
+		}
+	}
+	for _, l := range touched {
+		outcomes = l.goOn(outcomes)
+	}
+	if len(touched) > 0 {
+		s.mesh.Flush()
+	}
+	s.answer(outcomes)
+}
+
+// appendSingle appends a message that is answered under its own id.
+func (s *store) appendSingle(buffer []byte, id uint64, prefix, subject, header, data []byte) []byte {
+	buffer = append(buffer, "HPUB "...)
+	buffer = append(buffer, prefix...)
+	buffer = append(buffer, subject...)
+	buffer = append(buffer, ' ')
+	buffer = append(buffer, s.inbox...)
+	buffer = appendID(buffer, id)
+	buffer = link.AppendSizes(buffer, len(header), len(data))
+	buffer = append(buffer, header...)
+	buffer = append(buffer, data...)
+	return append(buffer, "\r\n"...)
+}
+
+// sweep ends the waiting for answers that do not come.
+func (s *store) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
-		case <-s.stop:
+		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for _, id := range s.overdue(now) {
-				s.finish(id, nil, fmt.Errorf("the store did not answer within %s", storeTimeout))
-			}
+			late := s.table.claimSent(now.Add(-storeTimeout))
+			s.settle(s.unknown(late, fmt.Errorf("the store did not answer within %s", storeTimeout)))
 		}
 	}
 }
 
-func (s *store) overdue(now time.Time) []uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var ids []uint64
-	for id, p := range s.pending {
-		if now.After(p.deadline) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// close waits until nothing is pending or ctx ends. Nothing may be put after.
+// close waits until nothing is under way or ctx ends. Nothing may be put after.
 func (s *store) close(ctx context.Context) error {
+	gaveUp := false
+	stop := context.AfterFunc(ctx, func() { s.table.wake(&gaveUp) })
+	s.table.wait(&gaveUp)
+	stop()
 	var err error
-	for i := 0; i < cap(s.slots) && err == nil; i++ {
-		select {
-		case s.slots <- struct{}{}: // a free slot, taken for good
-		case <-ctx.Done():
-			err = fmt.Errorf("%d events were not acknowledged before the gate closed: %w", cap(s.slots)-i, context.Cause(ctx))
-		}
+	if waiting, _ := s.table.counts(); waiting > 0 {
+		err = fmt.Errorf("%d events were not acknowledged before the gate closed: %w", waiting, context.Cause(ctx))
 	}
-	close(s.stop)
+	s.stop()
 	s.sweeper.Wait()
-	_ = s.sub.Unsubscribe()
+	s.mesh.Close()
 	return err
 }
+
+var errNotSent = errors.New("there is no connection to the store; the event was not stored")
