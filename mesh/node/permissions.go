@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
+	"github.com/lockstep-mesh/lockstep/registry/presence"
 )
 
 // The accounts of a server. An account is the boundary NATS itself defends:
@@ -103,7 +104,7 @@ func applicationPermissions(domains []string) jwt.Permissions {
 	for _, d := range domains {
 		p.Pub.Allow.Add(d + ".>")
 	}
-	p.Pub.Allow.Add(wire.DeadLetterRoot+".>", "$JS.>")
+	p.Pub.Allow.Add(wire.DeadLetterRoot+".>", presence.ReportSubject, "$JS.>")
 	p.Sub.Allow.Add(appInbox)
 	return p
 }

@@ -48,15 +48,16 @@ func (n *Node) streams() []jetstream.StreamConfig {
 		}
 		configs = append(configs, n.sourced(c))
 	}
+	quarantine := base(wire.QuarantineStream, "publishes that the gate refused", wire.QuarantineRoot+".>")
+	dead := base(wire.DeadLetterStream, "events that a subscriber gave up", wire.DeadLetterRoot+".>")
+	quarantine.AllowAtomicPublish, dead.AllowAtomicPublish = true, true // the gate commits them in groups
 	configs = append(
-		configs,
-		base(wire.QuarantineStream, "publishes that the gate refused", wire.QuarantineRoot+".>"),
-		base(wire.DeadLetterStream, "events that a subscriber gave up", wire.DeadLetterRoot+".>"),
+		configs, quarantine, dead,
 		n.sourced(base(wire.LedgerStream, "watermarks and withheld markers of the events that arrive here")),
 	)
 	withheld := base(wire.WithheldStream, "why a route withheld an event", wire.WithheldRoot+".>")
 	withheld.MaxMsgsPerSubject = 1 // one record for each event and destination, however often a route reads it
-	configs = append(configs, withheld)
+	configs = append(configs, withheld, base(AuditStream, "what operators did", AuditRoot+"."+environment+".>"))
 	if registry := n.sourced(base(RegistryStream, "replica of the schema registry's log")); len(registry.Sources) > 0 {
 		configs = append(configs, registry)
 	}
@@ -77,7 +78,7 @@ func (n *Node) egressStreams() []jetstream.StreamConfig {
 				wire.EgressSubject(f.To, wire.LedgerSubject("*", domain, "*")),
 			)
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: wire.EgressSubject(f.To, ">"), Destination: ">"}
-			c.AllowAtomicPublish = true
+			c.AllowAtomicPublish, c.AllowBatchPublish = true, true
 			configs = append(configs, c)
 		}
 	}
@@ -150,6 +151,7 @@ func sameShape(is, want jetstream.StreamConfig) bool {
 	return slices.Equal(is.Subjects, want.Subjects) &&
 		slices.Equal(keys(is.Sources), keys(want.Sources)) &&
 		is.AllowAtomicPublish == want.AllowAtomicPublish &&
+		is.AllowBatchPublish == want.AllowBatchPublish &&
 		is.MaxMsgsPerSubject == perSubject
 }
 
