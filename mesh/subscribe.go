@@ -142,11 +142,13 @@ func Subscribe[T any](ctx context.Context, conn *Conn, cfg SubscribeConfig, hand
 	if err != nil {
 		return nil, err
 	}
-	s := newSubscription(conn, cfg, consumer, func(ctx context.Context, md Metadata) error {
+	var s *Subscription
+	s = newSubscription(conn, cfg, consumer, func(ctx context.Context, md Metadata) error {
 		event := Event[T]{Metadata: md}
 		if err := json.Unmarshal(md.Raw, &event.Data); err != nil {
 			return &undecodable{err}
 		}
+		s.seen.note(&md)
 		return handler(ctx, event)
 	})
 	handling, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -33,6 +33,8 @@ type Subscription struct {
 	workers  sync.WaitGroup // and the waits for a retry
 	beater   sync.WaitGroup
 
+	seen seen // schema versions that were handled
+
 	mu       sync.Mutex
 	room     sync.Cond            // something was let go, or draining began
 	held     map[uint64]*delivery // by sequence in the stream
@@ -313,15 +315,21 @@ func (s *Subscription) gone(err error) *Error {
 func (s *Subscription) beat(end <-chan struct{}) {
 	ticker := time.NewTicker(s.cfg.AckWait / 3)
 	defer ticker.Stop()
+	telling := time.NewTicker(presenceFirst)
+	defer telling.Stop()
 	gone := s.conn.gone
 	for {
 		select {
 		case <-end:
+			s.tellSeen(time.Now().Add(presenceEvery)) // the last of it
 			return
 		case <-gone:
 			s.end(closedError("subscription", s.cfg.Stream+"/"+s.cfg.Durable))
 			s.halt()
 			gone = nil
+			continue
+		case <-telling.C:
+			s.tellSeen(time.Now())
 			continue
 		case <-ticker.C:
 		}
