@@ -7,10 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lockstep-mesh/lockstep/services/lockstep/bench"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/demo"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/dev"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/event"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/plan"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/registry"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/schema"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/serve"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/status"
@@ -36,6 +39,6 @@ Flags can be set by environment variables: LOCKSTEP_DATA stands for --data.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with findings, 10 unhealthy.`,
 			Example: "  lockstep demo\n  lockstep dev --data ./mesh",
 		},
-		demo.Command(app), dev.Command(app), serve.Command(app), schema.Command(app), event.Command(app), status.Command(app), version.Command(app),
+		demo.Command(app), dev.Command(app), serve.Command(app), registry.Command(app), plan.Command(app), schema.Command(app), event.Command(app), status.Command(app), bench.Command(app), version.Command(app),
 	)
 }

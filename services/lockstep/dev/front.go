@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,6 +100,12 @@ func (f *front) forward(w http.ResponseWriter, r *http.Request) {
 	if hub == nil {
 		f.respond(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "why": "the mesh is starting"})
 		return
+	}
+	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") || r.URL.Path == "/api/v1/changes" {
+		// A stream lasts longer than an answer may take to be written; the hub bounds each piece.
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+			f.log.Debug().Err(err).Msg("a stream will end at the time that an answer may take")
+		}
 	}
 	hub.ServeHTTP(w, r)
 }

@@ -83,3 +83,47 @@ func TestGolden(t *testing.T) {
 		},
 	})
 }
+
+// A stream of changes would be held back until it ends, or cut when an answer has
+// to be written.
+func TestFrontPassesStreamsOn(t *testing.T) {
+	more := make(chan struct{})
+	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for range 2 {
+			_, _ = io.WriteString(w, "data: x\n\n")
+			_ = http.NewResponseController(w).Flush()
+			<-more
+		}
+	}))
+	defer hub.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFront(listener, zerolog.Nop())
+	f.server.WriteTimeout = 50 * time.Millisecond
+	if err := f.behind(hub.URL); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Timeout: 10 * time.Second}
+	response, err := client.Get("http://" + listener.Addr().String() + "/api/v1/changes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make([]byte, len("data: x\n\n"))
+	for i := range 2 {
+		if _, err := io.ReadFull(response.Body, read); err != nil {
+			t.Fatalf("event %d: %v", i, err)
+		}
+		time.Sleep(60 * time.Millisecond) // longer than an answer may take
+		more <- struct{}{}
+	}
+	_ = response.Body.Close()
+	client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := f.close(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -26,7 +26,10 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/route"
 	"github.com/lockstep-mesh/lockstep/mesh/topology"
 	"github.com/lockstep-mesh/lockstep/registry"
+	"github.com/lockstep-mesh/lockstep/registry/client"
 	"github.com/lockstep-mesh/lockstep/registry/httpapi"
+	"github.com/lockstep-mesh/lockstep/registry/nativeapi"
+	"github.com/lockstep-mesh/lockstep/registry/presence"
 )
 
 // Config says which environment to run, and where.
@@ -60,10 +63,15 @@ type Environment struct {
 	conns    []*nats.Conn
 	registry *registry.Registry
 	forward  *httpapi.Forwarder
+	native   *nativeapi.API
+	presence *presence.Book
+	reports  *presence.Listener
+	primary  *client.Client // of the registry, on a leaf
 	sharing  *sharing
 	catalog  *catalog.Catalog
 	gate     *gate.Gate
 	routes   []*route.Route
+	desk     *route.Desk
 	ledgers  []*ledger.Verifier
 	servers  []*server
 
@@ -92,7 +100,7 @@ func Start(ctx context.Context, c Config) (*Environment, error) {
 	c.Logger = c.Logger.With().Str("environment", c.Name).Logger()
 	e := &Environment{config: c, is: is}
 	for _, step := range []func(context.Context) error{
-		e.startNode, e.startRegistry, e.startCatalog, e.startGate, e.startRoutes, e.startLedger, e.startHTTP,
+		e.startNode, e.startRegistry, e.startPresence, e.startCatalog, e.startGate, e.startRoutes, e.startLedger, e.startHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, e.abandon(ctx))
@@ -133,7 +141,7 @@ func (e *Environment) startRegistry(ctx context.Context) error {
 		return err
 	}
 	primary := e.is.Role == topology.RoleHub
-	if e.registry, err = openRegistry(ctx, nc, primary, e.config.Logger); err != nil {
+	if e.registry, err = openRegistry(ctx, nc, primary, registry.WithLogger(e.config.Logger), registry.WithPolicy(e.config.Mesh.CompatibilityOf)); err != nil {
 		return err
 	}
 	if !primary {
@@ -163,11 +171,21 @@ func (e *Environment) startCatalog(context.Context) error {
 }
 
 func (e *Environment) startGate(context.Context) error {
-	apps, err := e.connect(e.node.ConnectApplications, "gate")
+	// What is synced waits for the disk, so that latency counts; otherwise the
+	// gate takes events in over TCP, which has the throughput.
+	durable := e.is.DurabilityOr(e.config.Durability) == topology.DurabilityAlways
+	apps, err := e.connect(func(name string, options ...nats.Option) (*nats.Conn, error) {
+		if durable {
+			options = append(options, e.node.Local())
+		}
+		return e.node.ConnectApplications(name, options...)
+	}, "gate")
 	if err != nil {
 		return err
 	}
-	store, err := e.connect(e.node.Connect, "gate")
+	store, err := e.connect(func(name string, options ...nats.Option) (*nats.Conn, error) {
+		return e.node.Connect(name, append(options, e.node.Local())...)
+	}, "gate")
 	if err != nil {
 		return err
 	}
@@ -177,7 +195,7 @@ func (e *Environment) startGate(context.Context) error {
 	}
 	e.gate, err = gate.Start(gate.Config{
 		Environment: e.is.Name, Origins: origins, Catalog: e.catalog,
-		Apps: apps, Mesh: store, Logger: e.config.Logger,
+		Apps: apps, Mesh: store, GroupCommit: durable, Inboxes: node.ApplicationInboxes, Logger: e.config.Logger,
 	})
 	return err
 }
@@ -187,22 +205,12 @@ func (e *Environment) startRoutes(context.Context) error {
 	if len(declared) == 0 {
 		return nil
 	}
-	key, err := mask.LoadOrCreateKey(filepath.Join(e.config.Data, "keys", "mask.key"))
-	if err != nil {
-		return err
-	}
+	key, keyFault := mask.LoadOrCreateKey(filepath.Join(e.config.Data, "keys", "mask.key"))
+	durable := e.is.DurabilityOr(e.config.Durability) == topology.DurabilityAlways
 	for _, d := range declared {
-		policy, ok := e.config.Mesh.Policy(d.Policy)
-		if !ok {
-			return fmt.Errorf("route %s names policy %q, which is not declared", d, d.Policy)
-		}
-		digest, err := policy.Digest()
-		if err != nil {
-			return err
-		}
-		masker, err := mask.New(policy.Name, policy.Policy, d.To, key)
-		if err != nil {
-			return err
+		policy, masker, fault := e.masker(d, key)
+		if keyFault != nil {
+			masker, fault = nil, keyFault
 		}
 		for _, domain := range d.Domains {
 			nc, err := e.connect(e.node.Connect, "route "+domain+" to "+d.To)
@@ -210,8 +218,8 @@ func (e *Environment) startRoutes(context.Context) error {
 				return err
 			}
 			r, err := route.Start(route.Config{
-				From: d.From, To: d.To, Domain: domain, Policy: policy.Name + "@" + digest,
-				Masker: masker, Catalog: e.catalog, Conn: nc, Logger: e.config.Logger,
+				From: d.From, To: d.To, Domain: domain, Policy: policy, Masker: masker, Fault: fault,
+				Catalog: e.catalog, Conn: nc, Durable: durable, Logger: e.config.Logger,
 			})
 			if err != nil {
 				return err
@@ -219,8 +227,32 @@ func (e *Environment) startRoutes(context.Context) error {
 			e.routes = append(e.routes, r)
 		}
 	}
-	return nil
+	nc, err := e.connect(e.node.Connect, "desk")
+	if err != nil {
+		return err
+	}
+	e.desk, err = route.Serve(nc, e.is.Name, e.routes, e.config.Logger)
+	return err
 }
+
+// masker compiles the policy of a route. With a fault there is none, and the
+// route withholds every event until it is mended; the environment runs on.
+func (e *Environment) masker(d topology.Route, key mask.Key) (name string, m *mask.Masker, fault error) {
+	policy, ok := e.config.Mesh.Policy(d.Policy)
+	if !ok {
+		return d.Policy, nil, fmt.Errorf("route %s names policy %q, which is not declared", d, d.Policy)
+	}
+	digest, err := policy.Digest()
+	if err != nil {
+		return d.Policy, nil, fmt.Errorf("policy %q: %w", d.Policy, err)
+	}
+	m, fault = mask.New(policy.Name, policy.Policy, d.To, key)
+	return policy.Name + "@" + digest, m, fault
+}
+
+// Desk answers what operators ask about withheld events; nil where no route
+// begins.
+func (e *Environment) Desk() *route.Desk { return e.desk }
 
 func (e *Environment) startLedger(context.Context) error {
 	nc, err := e.connect(e.node.Connect, "ledger")
@@ -248,12 +280,17 @@ func (e *Environment) startHTTP(ctx context.Context) error {
 		}
 		options = append(options, httpapi.WithForwarder(e.forward))
 	}
+	native := []nativeapi.Option{nativeapi.WithLogger(e.config.Logger), nativeapi.WithPresence(e.presence), nativeapi.WithForwarder(e.forward)}
+	var err error
+	if e.native, err = nativeapi.New(e.registry, native...); err != nil {
+		return err
+	}
 	for _, s := range []struct {
 		name    string
 		address topology.Address
 		handler http.Handler
 	}{
-		{"registry", e.is.Listen.Registry, httpapi.New(e.registry, options...)},
+		{"registry", e.is.Listen.Registry, e.native.Beside(httpapi.New(e.registry, options...))},
 		{"http", e.is.Listen.HTTP, e.handler()},
 	} {
 		if s.address.IsZero() {
@@ -310,6 +347,9 @@ func (e *Environment) JetStream() (jetstream.JetStream, error) {
 // then the server writes its store. It may be called more than once.
 func (e *Environment) Close(ctx context.Context) error {
 	e.closing.Do(func() {
+		if e.native != nil {
+			e.native.Close() // its streams would keep the servers
+		}
 		for _, s := range e.servers {
 			if s != nil {
 				e.closed = errors.Join(e.closed, s.close(ctx))
@@ -317,6 +357,9 @@ func (e *Environment) Close(ctx context.Context) error {
 		}
 		if e.gate != nil {
 			e.closed = errors.Join(e.closed, e.gate.Close(ctx))
+		}
+		if e.desk != nil {
+			e.desk.Close()
 		}
 		for _, r := range e.routes {
 			r.Close()
@@ -327,6 +370,7 @@ func (e *Environment) Close(ctx context.Context) error {
 		if e.forward != nil {
 			e.forward.Close()
 		}
+		e.closePresence()
 		if e.sharing != nil {
 			e.sharing.close()
 		}

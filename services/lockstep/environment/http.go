@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/lockstep-mesh/lockstep/mesh/node"
+	"github.com/lockstep-mesh/lockstep/registry/nativeapi"
 )
 
 // server is a running HTTP server.
@@ -69,6 +70,9 @@ func (e *Environment) handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) {
 		respond(w, http.StatusOK, e.Status(), e.config.Logger)
 	})
+	for _, path := range nativeapi.Paths() {
+		mux.Handle(path, e.native)
+	}
 	return mux
 }
 

@@ -23,7 +23,7 @@ const openTimeout = time.Minute
 
 // openRegistry opens the environment's view of the registry: over the primary's
 // stream, which is made if there is none, or over a replica of it.
-func openRegistry(ctx context.Context, nc *nats.Conn, primary bool, log zerolog.Logger) (*registry.Registry, error) {
+func openRegistry(ctx context.Context, nc *nats.Conn, primary bool, options ...registry.Option) (*registry.Registry, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func openRegistry(ctx context.Context, nc *nats.Conn, primary bool, log zerolog.
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	return registry.Open(ctx, records, registry.WithLogger(log))
+	return registry.Open(ctx, records, options...)
 }
 
 // sharing keeps the form of the log that leaves replicate up to date.

@@ -69,6 +69,8 @@ func (e *Environment) Ready() error {
 	for _, r := range e.routes {
 		if s := r.Status(); s.State != route.StateRunning {
 			problems = append(problems, fmt.Errorf("the route of %s to %s is %s: %s", s.Domain, s.To, s.State, s.Problem))
+		} else if s.PolicyFault != "" {
+			problems = append(problems, fmt.Errorf("the route of %s to %s withholds every event: %s", s.Domain, s.To, s.PolicyFault))
 		}
 	}
 	return errors.Join(problems...)

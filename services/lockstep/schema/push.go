@@ -1,5 +1,5 @@
-// Package schema holds the commands `lockstep schema push`, `schema list` and
-// `schema get`.
+// Package schema holds the commands below `lockstep schema`: what works with
+// schemas as files and with those that a registry holds.
 package schema
 
 import (
@@ -29,7 +29,7 @@ const (
 func Command(app *cli.App) *cobra.Command {
 	return cli.Group(
 		&cobra.Command{Use: "schema", Short: "Work with the schemas of events"},
-		pushCommand(app), listCommand(app), getCommand(app),
+		checkCommand(app), pushCommand(app), diffCommand(app), exampleCommand(app), explainCommand(app), listCommand(app), getCommand(app),
 	)
 }
 
