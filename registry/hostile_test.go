@@ -24,7 +24,7 @@ func TestHostileClients(t *testing.T) {
 	r := openOn(t, js)
 	branches := func(i int, more string) string {
 		var b strings.Builder
-		for j := range 300 {
+		for j := range 120 {
 			fmt.Fprintf(&b, `{"required":["a%d"],"properties":{"a%d":{"type":"string"%s}}},`, j, j, more)
 		}
 		return fmt.Sprintf(`{"title":"%d","oneOf":[%s false]}`, i, b.String())

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +16,7 @@ import (
 // version 8: its bits are a digest's).
 func identity(s Schema) string {
 	var compact bytes.Buffer
+	compact.Grow(len(s.Text))
 	if json.Compact(&compact, []byte(s.Text)) != nil {
 		compact.Reset()
 		compact.WriteString(s.Text)
@@ -22,8 +24,15 @@ func identity(s Schema) string {
 	references := slices.Clone(s.References)
 	slices.SortFunc(references, func(a, b Reference) int { return strings.Compare(a.Name, b.Name) })
 	h := sha256.New()
-	for _, part := range append([]string{s.Type, compact.String()}, names(references)...) {
-		fmt.Fprintf(h, "%d:%s", len(part), part)
+	var size [20]byte
+	write := func(part []byte) {
+		h.Write(append(strconv.AppendInt(size[:0], int64(len(part)), 10), ':'))
+		h.Write(part)
+	}
+	write([]byte(s.Type))
+	write(compact.Bytes())
+	for _, name := range names(references) {
+		write([]byte(name))
 	}
 	// Their absence adds nothing, so that a schema without them has the identity
 	// that it had before there were any.

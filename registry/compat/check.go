@@ -404,7 +404,7 @@ func (c *check) pointer(s *v5.Schema, keyword string) string {
 	origin, _ := locate(s.Location)
 	p := origin.String()
 	if keyword != "" {
-		p += "/" + strings.NewReplacer("~", "~0").Replace(keyword)
+		p += "/" + strings.ReplaceAll(keyword, "~", "~0")
 	}
 	return p
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 )
 
 // object derives the keywords about objects.
@@ -372,6 +374,4 @@ func dependencyKeyword(s *v5.Schema, modern string) string {
 	return modern
 }
 
-func pointerToken(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
+func pointerToken(name string) string { return jsonschema.EscapeToken(name) }

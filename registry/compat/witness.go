@@ -149,7 +149,7 @@ func (c *check) proof(value any) proof {
 func (c *check) shows(p proof, f Finding) bool {
 	return slices.ContainsFunc(p.errors, func(e *v5.ValidationError) bool {
 		origin, _ := c.locateReader(e.AbsoluteKeywordLocation)
-		at := strings.NewReplacer("/minContains", "/contains").Replace(origin.String())
+		at := strings.ReplaceAll(origin.String(), "/minContains", "/contains")
 		return (at == f.ReaderPointer || strings.HasPrefix(at, f.ReaderPointer+"/")) && within(e.InstanceLocation, f.Instance)
 	})
 }
