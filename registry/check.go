@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,9 +35,25 @@ func (c Comparison) Findings() []string {
 		if c.Forward {
 			way = "version %d is not shown to read the new data: %s"
 		}
-		lines[i] = fmt.Sprintf(way, c.Version, f)
+		lines[i] = fmt.Sprintf(way, c.Version, f) + witness(f.Witness)
 	}
 	return lines
+}
+
+// maxWitness bounds the witness in a sentence, in bytes. The native API gives it
+// whole.
+const maxWitness = 1000
+
+// witness is the document that shows a finding, in words.
+func witness(document []byte) string {
+	var line bytes.Buffer
+	if len(document) == 0 || json.Compact(&line, document) != nil {
+		return ""
+	}
+	if line.Len() > maxWitness {
+		return fmt.Sprintf("; a document of %d bytes shows it", line.Len())
+	}
+	return "; witness: " + line.String()
 }
 
 // IncompatibleError carries the verdicts of a refused change that are not

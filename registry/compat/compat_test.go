@@ -406,3 +406,17 @@ func TestHostile(t *testing.T) {
 		})
 	}
 }
+
+func TestEachFindingHasItsOwnWitness(t *testing.T) {
+	// Guards against making a witness so small that it shows another finding's reason
+	// and leaves its own unproven.
+	old := parse(t, []byte(`{"type": "object", "properties": {"a": {"type": "string"}}}`))
+	next := parse(t, []byte(`{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}`))
+	witnesses := map[string]string{}
+	for _, f := range Check(next, old, Gated).Findings {
+		witnesses[f.Rule] = string(f.Witness)
+	}
+	if witnesses["required-added"] != `{}` || witnesses["type-removed"] != `{"a":"a"}` {
+		t.Errorf("witnesses %v", witnesses)
+	}
+}

@@ -30,7 +30,7 @@ func (c *check) prove(findings []Finding) Verdict {
 	}
 	var proofs []proof
 	if status == found {
-		proofs = append(proofs, c.proof(value))
+		proofs = append(proofs, c.proof(value, nil))
 	}
 	show := func(f *Finding) bool {
 		for _, p := range proofs {
@@ -56,7 +56,7 @@ func (c *check) prove(findings []Finding) Verdict {
 				g.aim = strings.Split(f.Instance[1:], "/")
 			}
 			if value, status := newSolver(c, maxSteps/maxAimed).search(g, maxToil/maxAimed); status == found {
-				proofs = append(proofs, c.proof(value))
+				proofs = append(proofs, c.proof(value, f))
 				if show(f) {
 					continue
 				}
@@ -125,8 +125,19 @@ type proof struct {
 	errors []*v5.ValidationError
 }
 
-func (c *check) proof(value any) proof {
-	value = c.shrink(value)
+// proof makes a document small and reads what is said of it. One that shows what
+// about is still shows it when it is small.
+func (c *check) proof(value any, about *Finding) proof {
+	if about != nil && !c.shows(c.reading(value), *about) {
+		about = nil
+	}
+	return c.reading(c.shrink(value, func(smaller any) bool {
+		return c.refutes(smaller) && (about == nil || c.shows(c.reading(smaller), *about))
+	}))
+}
+
+// reading is a document with what is said of it.
+func (c *check) reading(value any) proof {
 	text, _ := write(value)
 	p := proof{text: text}
 	value, err := strictjson.Decode(text, strictjson.Limits{})
@@ -214,8 +225,8 @@ func write(value any) ([]byte, bool) {
 // built is small already, so little is left to do.
 const maxShrinking = 6_000
 
-// shrink makes a document smaller as long as it refutes.
-func (c *check) shrink(root any) any {
+// shrink makes a document smaller as long as it will still do.
+func (c *check) shrink(root any, will func(any) bool) any {
 	attempts := min(400, maxShrinking/(1+sizeOf(root)))
 	again := true
 	var visit func(v any, put func(any) any) any
@@ -227,7 +238,7 @@ func (c *check) shrink(root any) any {
 				return v
 			}
 			attempts--
-			if c.refutes(put(simpler)) {
+			if will(put(simpler)) {
 				again = true
 				return visit(simpler, put)
 			}
