@@ -58,6 +58,9 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := c.ReportConsumer(t.Context(), client.Consumer{Subject: "a.b", Name: "billing", Version: 1}); err != nil {
+		t.Fatal(err)
+	}
 	before := s.Registry().Revision()
 	c.Close()
 	stop(t, s)
@@ -67,6 +70,9 @@ func TestRestart(t *testing.T) {
 	found, err := c.Latest(t.Context(), "a.b")
 	if err != nil || found.ID != first.ID || found.Version != 1 {
 		t.Errorf("%+v, %v; want what was registered: %+v", found, err, first)
+	}
+	if seen, err := c.Consumers(t.Context(), "a.b"); err != nil || len(seen) != 1 || seen[0].Name != "billing" {
+		t.Errorf("consumers %+v, %v", seen, err)
 	}
 	config, err := c.Config(t.Context(), "a.b")
 	if err != nil || config.Level != "FULL_TRANSITIVE" || config.Policy != "STRICT" {

@@ -20,6 +20,7 @@ import (
 	schemas "github.com/lockstep-mesh/lockstep/registry"
 	"github.com/lockstep-mesh/lockstep/registry/httpapi"
 	"github.com/lockstep-mesh/lockstep/registry/nativeapi"
+	"github.com/lockstep-mesh/lockstep/registry/presence"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 )
@@ -46,6 +47,7 @@ type Server struct {
 	nats     *server.Server
 	conn     *nats.Conn
 	registry *schemas.Registry
+	presence *presence.Book // who reads and writes which versions
 	native   *nativeapi.API
 	http     *http.Server
 	listener net.Listener
@@ -79,7 +81,14 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := s.configure(ctx); err != nil {
 		return nil, err
 	}
-	if s.native, err = nativeapi.New(s.registry, nativeapi.WithLogger(c.Logger)); err != nil {
+	js, err := jetstream.New(s.conn)
+	if err != nil {
+		return nil, err
+	}
+	if s.presence, err = presence.Open(ctx, js, presence.Options{Logger: c.Logger}); err != nil {
+		return nil, err
+	}
+	if s.native, err = nativeapi.New(s.registry, nativeapi.WithLogger(c.Logger), nativeapi.WithPresence(s.presence)); err != nil {
 		return nil, err
 	}
 	s.serve()
@@ -236,6 +245,9 @@ func (s *Server) Close(ctx context.Context) error {
 			s.work.Wait()
 		} else if s.listener != nil {
 			s.closed = s.listener.Close()
+		}
+		if s.presence != nil {
+			s.presence.Close()
 		}
 		if s.registry != nil {
 			s.registry.Close()
