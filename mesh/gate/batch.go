@@ -27,7 +27,7 @@ type batch struct {
 	id      uint64
 	tickets []*ticket
 	commit  uint64 // id under which the answer to the commit comes
-	splits  int     // how often what it is of was refused
+	splits  int    // how often what it is of was refused
 }
 
 // append appends the message that is number n of the batch, counted from 1.

@@ -21,6 +21,8 @@ import (
 
 func always(c *node.Config) { c.Durability = node.DurabilityAlways }
 
+var durabilities = map[string]func(*node.Config){"always": always, "interval": nil}
+
 // order is an event that says who published it, and as which of its own.
 func order(who string, n int) []byte {
 	return fmt.Appendf(nil, `{"order_id":%q,"total":%d}`, who, n)
@@ -206,7 +208,7 @@ func TestDuplicatesDoNotHurtTheirNeighbours(t *testing.T) {
 // events, over both durabilities. Whatever is acknowledged is stored once, where
 // the acknowledgement says; what is refused is not; each publisher's order stays.
 func TestManyPublishers(t *testing.T) {
-	for name, change := range map[string]func(*node.Config){"always": always, "interval": nil} {
+	for name, change := range durabilities {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, change)
 			round := 0
@@ -371,7 +373,7 @@ func TestStreamThatRefusesBatches(t *testing.T) {
 // when the stream goes away under the gate, and against a gate that does not
 // recover when it is back.
 func TestStreamThatGoesAway(t *testing.T) {
-	for name, change := range map[string]func(*node.Config){"always": always, "interval": nil} {
+	for name, change := range durabilities {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, change)
 			s, err := b.inside.Stream(t.Context(), "ORDERS")
@@ -435,7 +437,7 @@ func TestServerThatStops(t *testing.T) {
 // Guards against Close losing what it has taken: every publish must be answered,
 // by an acknowledgement that holds or by there being no gate.
 func TestCloseAnswersWhatItTook(t *testing.T) {
-	for name, change := range map[string]func(*node.Config){"always": always, "interval": nil} {
+	for name, change := range durabilities {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, change)
 			js := b.async(t, 10_000)
@@ -473,7 +475,7 @@ func TestCloseAnswersWhatItTook(t *testing.T) {
 // Guards against two gates of one environment that store an event twice or lose
 // one, or reorder those of a publisher that waits.
 func TestTwoGatesShareTheLoad(t *testing.T) {
-	for name, change := range map[string]func(*node.Config){"always": always, "interval": nil} {
+	for name, change := range durabilities {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, change)
 			second := b.startGate(t, b.config)

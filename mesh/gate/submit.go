@@ -104,8 +104,10 @@ func (g *Gate) prepare(e *event, now time.Time, s *submission) {
 	t.kind, t.lane, t.refusal, t.size, t.taken, t.alone = k, l, e.refusal, size, now, e.alone
 	t.reply = append(t.reply[:0], e.in.Reply...)
 	t.stream, t.mayPass = e.domain.stream, g.config.GroupCommit && g.mayPass(e, size, now)
-	if k == kindEvent {
-		t.passed, e.domain.passed = e.domain.passed, passed{replies: t.passed.replies[:0]}
+	if k == kindEvent && !g.config.GroupCommit {
+		l.mu.Lock()
+		l.follow(t)
+		l.mu.Unlock()
 	}
 	if k == kindRefuse {
 		g.isolated.Add(1)
@@ -187,20 +189,15 @@ func (g *Gate) respond(outcomes []outcome) {
 		o := &outcomes[i]
 		t := o.ticket
 		tickets = append(tickets, t)
-		failure := o.failure()
 		if t.passed.count > 0 {
 			if told := g.through(buffer, o); ok {
 				buffer = told
 			}
 		}
-		if t.kind == kindFence {
-			continue
+		if t.kind == kindFence || t.kind == kindCommit {
+			continue // nobody waits for it
 		}
-		if t.direct && o.err == nil { // the fence behind it was answered
-			g.stored.Add(1)
-			continue
-		}
-		body, rest := g.body(o, failure), []byte(nil)
+		body, rest := g.body(o, o.failure()), []byte(nil)
 		if o.sequence > 0 && t.kind != kindRefuse {
 			rest = appendSequence(room[:0], o.sequence)
 		}

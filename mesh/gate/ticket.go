@@ -38,7 +38,6 @@ type ticket struct {
 	header  int    // length of the header block
 	alone   bool   // it must not be part of a batch
 	mayPass bool   // the stream may answer the publisher itself
-	direct  bool   // it does: what comes is the answer to the fence behind it
 }
 
 // table holds the tickets whose answers are outstanding, and spare ones.
@@ -97,6 +96,15 @@ func (t *table) count(n, size int) bool {
 	return true
 }
 
+// release ends a ticket whose message went directly, and goes on being counted.
+func (t *table) release(one *ticket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waiting++
+	t.bytes += one.size
+	t.end(one)
+}
+
 // commit is a ticket for a batch's commit, which counts as nothing.
 func (t *table) commit() *ticket {
 	t.mu.Lock()
@@ -110,19 +118,24 @@ func (t *table) giveBack(tickets []*ticket) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, one := range tickets {
-		t.waiting -= 1 + one.passed.count
-		t.bytes -= one.size + one.passed.bytes
-		message, reply, replies := one.message[:0], one.reply[:0], one.passed.replies[:0]
-		if cap(message) > keptMessage {
-			message = nil
-		}
-		*one = ticket{message: message, reply: reply, passed: passed{replies: replies}}
-		if len(t.spare) < maxSpare {
-			t.spare = append(t.spare, one)
-		}
+		t.end(one)
 	}
 	if t.waiting == 0 {
 		t.idle.Broadcast()
+	}
+}
+
+// end keeps a ticket that is not used any more for reuse.
+func (t *table) end(one *ticket) {
+	t.waiting -= 1 + one.passed.count
+	t.bytes -= one.size + one.passed.bytes
+	message, reply, replies := one.message[:0], one.reply[:0], one.passed.replies[:0]
+	if cap(message) > keptMessage {
+		message = nil
+	}
+	*one = ticket{message: message, reply: reply, passed: passed{replies: replies}}
+	if len(t.spare) < maxSpare {
+		t.spare = append(t.spare, one)
 	}
 }
 
@@ -183,11 +196,11 @@ func (t *table) claimSent(before time.Time) []*ticket {
 	return out
 }
 
-// counts gives how many messages wait, and their bytes.
-func (t *table) counts() (waiting, bytes int) {
+// inUse is how many messages wait.
+func (t *table) inUse() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.waiting, t.bytes
+	return t.waiting
 }
 
 // wait returns when nothing waits any more, or when giveUp is set; whoever sets

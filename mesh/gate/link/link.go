@@ -31,7 +31,7 @@ import (
 
 const (
 	handshakeTimeout = 10 * time.Second
-	writeTimeout     = 30 * time.Second
+	writeTimeout     = 5 * time.Second
 	redialEvery      = 50 * time.Millisecond
 	maxUnwritten     = 8 << 20 // bytes appended but not written, beyond which Begin waits
 )
