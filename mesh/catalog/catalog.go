@@ -117,7 +117,7 @@ func (c *Catalog) compile(v registry.Version) (*contract.Contract, error) {
 		d := c.domains[s.Domain]
 		options.Overlay, options.Open = d.Overlay, d.Open
 	}
-	compiled, err := contract.Compile(bundle, options)
+	compiled, err := contract.CompileTagged(bundle, options, v.Metadata.TagsByPath())
 	if err != nil {
 		return nil, fmt.Errorf("compile %s version %d: %w", v.Subject, v.Version, err)
 	}

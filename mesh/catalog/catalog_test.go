@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lockstep-mesh/lockstep/mesh/catalog"
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 	"github.com/lockstep-mesh/lockstep/registry"
 	"github.com/lockstep-mesh/lockstep/registry/store"
@@ -113,5 +114,29 @@ func TestCandidatesFollowTheStates(t *testing.T) {
 		if _, err := c.Version("orders.order.placed", number); err != nil {
 			t.Errorf("events of version %d can be read no more: %v", number, err)
 		}
+	}
+}
+
+// A field that is classified by the metadata of its schema's version would be
+// withheld, or cross as if nobody had said anything.
+func TestTagsOfMetadataClassify(t *testing.T) {
+	r := open(t)
+	v, err := r.Register(t.Context(), "orders.order.placed", registry.Schema{
+		Type: registry.JSON, Text: `{"type":"object","properties":{"ssn":{"type":"string"}}}`,
+		Metadata: &registry.Metadata{Tags: map[string][]string{"**.ssn": {"SSN"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.New(r, nil).Contract(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := c.Classify()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Places) != 1 || found.Places[0].Class != mask.Account {
+		t.Errorf("%+v", found.Places)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
 	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 )
@@ -72,6 +74,9 @@ type expansion struct {
 	// Instead of one value, all of a kind can be looked at, as a type's name.
 	kind       string
 	unforeseen bool // they differ
+	// verdict, if it isn't nil, narrows that down to those for which the schemas
+	// hold of which it says so.
+	verdict func(*v5.Schema) (holds, known bool)
 }
 
 func (x *expansion) apply(n *node) {
@@ -136,7 +141,9 @@ func (x *expansion) alternatives(c choice) {
 func (x *expansion) choose(b branch) *node {
 	if x.kind != "" {
 		if b.when != nil {
-			x.foresee(b.when)
+			if x.foresee(b.when) {
+				return b.then
+			}
 		} else {
 			x.unforeseen = x.unforeseen || x.kind == "object"
 			x.decide(false)

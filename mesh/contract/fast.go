@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
@@ -23,6 +24,10 @@ type Masking struct {
 	plans  map[*place]*program.Plan
 	fields map[fieldKey]*mask.Field
 	ids    map[*mask.Field]int
+
+	// needsEvent says that a technique has turned up that looks at the whole event.
+	needsEvent atomic.Bool
+	collection sync.Map // *place -> *program.Plan, to collect events
 
 	count atomic.Int64 // of plans
 	slow  atomic.Uint64
@@ -63,7 +68,7 @@ func (g *Masking) plan(p *place) *program.Plan {
 	if known := g.plans[p]; known != nil {
 		return known
 	}
-	plan := program.NewPlan(&source{g, p})
+	plan := program.NewPlan(&source{masking: g, place: p})
 	if len(g.plans) < maxPlaces {
 		g.plans[p] = plan
 		g.count.Add(1)
@@ -123,6 +128,25 @@ func (o *source) Step(kind program.Kind) *program.Step {
 		return &program.Step{Action: program.Refuse}
 	case s == nil:
 		return &program.Step{Action: program.Foreign}
+	}
+	return g.step(s, kind)
+}
+
+// Choose is Step for those values for which some alternatives hold.
+func (o *source) Choose(kind program.Kind, holds func(*v5.Schema) (holds, known bool)) *program.Step {
+	s, refuse := o.masking.walker.spotBy(o.place, kind, holds)
+	switch {
+	case refuse:
+		return &program.Step{Action: program.Refuse}
+	case s == nil:
+		return nil
+	}
+	return o.masking.step(s, kind)
+}
+
+// step is what becomes of the values of a kind at s.
+func (g *Masking) step(s *spot, kind program.Kind) *program.Step {
+	switch {
 	case kind == program.Object || kind == program.Array:
 		return g.enter(s, kind)
 	case s.class != "" && !s.class.Known():
@@ -147,7 +171,7 @@ func (o *source) Step(kind program.Kind) *program.Step {
 	}
 	f := g.field(s, mask.Kind(kind))
 	if f.NeedsEvent() {
-		return &program.Step{Action: program.Refuse}
+		g.needsEvent.Store(true)
 	}
 	step := &program.Step{Action: program.Replace, Field: f, Redacts: redacts(technique)}
 	if !step.Redacts { // what is always the same is made as quickly as copied
@@ -156,6 +180,7 @@ func (o *source) Step(kind program.Kind) *program.Step {
 	return step
 }
 
+// enter goes into the containers at s, or drops them.
 func (g *Masking) enter(s *spot, kind program.Kind) *program.Step {
 	if s.class != "" && g.masker.Technique(s.class) == mask.Drop {
 		return &program.Step{Action: program.Drop}

@@ -3,6 +3,8 @@ package contract
 import (
 	"slices"
 
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
 	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 )
@@ -32,6 +34,28 @@ func (w *walker) spotOf(p *place, kind program.Kind) (s *spot, refuse bool) {
 	return w.settled(p, &x), false
 }
 
+// spotBy is the spot for those values of a kind at p for which just so many of
+// the schemas hold that apply under a condition, as the document's program has
+// found out. It is nil if that doesn't settle it, and refuse is spotOf's.
+func (w *walker) spotBy(p *place, kind program.Kind, holds func(*v5.Schema) (holds, known bool)) (s *spot, refuse bool) {
+	x := expansion{kind: kindNames[kind], verdict: holds}
+	for _, n := range p.roots {
+		x.apply(n)
+	}
+	for _, n := range p.maybe {
+		if x.foresee(n) {
+			x.apply(n)
+		}
+	}
+	switch {
+	case w.conditionalRefs(x.refs):
+		return nil, true
+	case x.unforeseen:
+		return nil, false
+	}
+	return w.settled(p, &x), false
+}
+
 // kindNames are the kinds' types.
 var kindNames = [...]string{
 	program.Null: "null", program.Bool: "boolean", program.Number: "number", program.String: "string",
@@ -39,12 +63,17 @@ var kindNames = [...]string{
 }
 
 // foresee decides whether a schema holds for all values of the kind, and notes
-// it if that depends on the value.
+// it if that depends on the value and there is no verdict.
 func (x *expansion) foresee(n *node) bool {
-	if !refutedFor(n, x.kind, maxRefuted) {
-		x.unforeseen = true
+	if refutedFor(n, x.kind, maxRefuted) {
+		return x.decide(false)
 	}
-	return x.decide(false)
+	holds, known := false, false
+	if x.verdict != nil {
+		holds, known = x.verdict(n.schema)
+	}
+	x.unforeseen = x.unforeseen || !known
+	return x.decide(holds)
 }
 
 // foreseeAlternatives is alternatives for all values of a kind: all but one of
@@ -56,11 +85,19 @@ func (x *expansion) foreseeAlternatives(c choice) {
 			open = append(open, n)
 		}
 	}
-	if len(open) > 1 {
+	if len(open) > 1 && x.verdict == nil {
 		x.unforeseen = true
 	}
+	found := false
 	for _, n := range c.alternatives {
-		if x.decide(slices.Contains(open, n)) {
+		applies := slices.Contains(open, n)
+		if applies && len(open) > 1 && x.verdict != nil {
+			holds, known := x.verdict(n.schema)
+			x.unforeseen = x.unforeseen || !known
+			applies = holds && !(c.one && found)
+		}
+		if x.decide(applies) {
+			found = true
 			x.apply(n)
 		}
 	}

@@ -45,13 +45,36 @@ func (g *Masking) Mask(dst, data []byte) (masked []byte, stats Stats, err error)
 			masked, stats = dst, Stats{}
 		}
 	}()
-	c := g.contract
 	if g.root != nil {
-		if out, counts, ok := c.program.Rewrite(dst, data, g.root); ok {
-			return out, Stats(counts), nil
+		if out, stats, ok := g.rewrite(dst, data); ok {
+			return out, stats, nil
 		}
 		g.slow.Add(1)
 	}
+	return g.walk(dst, data)
+}
+
+// rewrite masks a document in one pass, or in two where a technique looks at the
+// whole event. It reports false to leave the document to the slow engine.
+func (g *Masking) rewrite(dst, data []byte) (masked []byte, stats Stats, ok bool) {
+	if !g.needsEvent.Load() {
+		out, counts, ok := g.contract.program.Rewrite(dst, data, g.root, nil)
+		if ok || !g.needsEvent.Load() {
+			return out, Stats(counts), ok
+		} // that was the first document with such a value
+	}
+	c := collections.Get().(*collected)
+	defer c.release()
+	if !g.collect(data, c) {
+		return dst, Stats{}, false
+	}
+	out, counts, ok := g.contract.program.Rewrite(dst, data, g.root, &c.event)
+	return out, Stats(counts), ok
+}
+
+// walk leaves a document to the slow engine.
+func (g *Masking) walk(dst, data []byte) (masked []byte, stats Stats, err error) {
+	c, start := g.contract, len(dst)
 	if masked, err = c.slow().mask(dst, data, g, &stats); err != nil {
 		return masked, stats, err
 	}

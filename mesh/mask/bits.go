@@ -2,7 +2,6 @@ package mask
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"time"
 )
@@ -67,16 +66,21 @@ func (b *bitStream) digits(dst []byte, n int) []byte {
 	return dst
 }
 
-// alphabet is base32 without letters that are easily taken for digits.
-var alphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+// alphabet is base32's, without letters that are easily taken for digits.
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 // letters appends n letters and digits of 5 bits each, at most 48.
 func (b *bitStream) letters(dst []byte, n int) []byte {
 	var bits [30]byte
-	size := (n*5 + 7) / 8
-	b.fill(bits[:size])
-	start := len(dst)
-	return alphabet.AppendEncode(dst, bits[:size])[:start+n]
+	b.fill(bits[:(n*5+7)/8])
+	var text [48]byte
+	for at := 0; at < n; at += 8 { // eight letters are five bytes
+		five := uint64(binary.BigEndian.Uint32(bits[at/8*5:]))<<8 | uint64(bits[at/8*5+4])
+		for i := range 8 {
+			text[at+i] = alphabet[five>>(35-5*i)&31]
+		}
+	}
+	return append(dst, text[:n]...)
 }
 
 // host appends a host of the domains that are reserved for examples (RFC 2606).

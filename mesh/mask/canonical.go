@@ -7,46 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
-
-// appendCanonical appends canonical(class, …) to dst, without allocating for
-// what most values are: ASCII, and integers.
-func appendCanonical(dst []byte, class Class, kind Kind, text []byte) []byte {
-	if kind == Number {
-		if bytes.ContainsAny(text, ".eE") || string(text) == "-0" {
-			return append(dst, canonicalNumber(string(text))...)
-		}
-		return append(dst, text...)
-	}
-	switch class {
-	case Email, Login, PersonName, Address, Name, Location:
-		start := len(dst)
-		for _, c := range bytes.TrimSpace(text) {
-			switch {
-			case c >= utf8.RuneSelf, c < ' ':
-				return append(dst[:start], canonical(class, Value{Kind: kind, Text: string(text)})...)
-			case c >= 'A' && c <= 'Z':
-				c += 'a' - 'A'
-			case c == ' ' && class != Email && class != Login && dst[len(dst)-1] == ' ':
-				continue // the first byte is no space, so that there is one before
-			}
-			dst = append(dst, c)
-		}
-		return dst
-	case UUID:
-		if len(text) == 36 && !bytes.ContainsFunc(text, func(r rune) bool { return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'f') }) {
-			return append(dst, text...)
-		}
-		return append(dst, canonical(class, Value{Kind: kind, Text: string(text)})...)
-	case Phone:
-		return appendPhone(dst, bytes.TrimSpace(text))
-	case IP, URL, Account:
-		return append(dst, canonical(class, Value{Kind: kind, Text: string(text)})...)
-	default:
-		return append(dst, text...)
-	}
-}
 
 // canonical is the form of a value that its token is made from, so that what
 // people write in several ways has one token.

@@ -134,7 +134,7 @@ func makeTruncated(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, er
 	}
 	// A text that is no longer than what is kept would be shown whole: of such
 	// a one, all but the last character is kept.
-	kept := min(f.recipe.Length, utf8.RuneCount(text)-1)
+	kept := min(f.recipe.Length, characters(text)-1)
 	end := 0
 	for range kept {
 		_, size := utf8.DecodeRune(text[end:])

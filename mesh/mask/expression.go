@@ -33,7 +33,7 @@ func compileExpression(text string, token func(string) string) (*expression, err
 	}
 	env, err := cel.NewEnv(
 		cel.Variable("value", cel.DynType), cel.Variable("event", cel.DynType),
-		cel.CustomTypeAdapter(decoded{types.DefaultTypeAdapter}), ext.Strings(),
+		cel.CustomTypeAdapter(decoded{types.DefaultTypeAdapter}), ext.Strings(), ext.Encoders(),
 		cel.Function("token", cel.Overload("token_string", []*cel.Type{cel.StringType}, cel.StringType, cel.UnaryBinding(func(v ref.Val) ref.Val {
 			content, ok := v.(types.String)
 			if !ok || token == nil {
@@ -64,6 +64,10 @@ func compileExpression(text string, token func(string) string) (*expression, err
 	}
 	return &expression{program}, nil
 }
+
+// readsEvent reports whether an expression may look at the event: it can't
+// without naming it.
+func readsEvent(text string) bool { return strings.Contains(text, "event") }
 
 // makeComputed evaluates the rule's expression. Whatever goes wrong withholds:
 // what CEL says of it may quote the event.

@@ -2,7 +2,6 @@ package mask
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"hash"
 	"slices"
@@ -28,7 +27,9 @@ type Field struct {
 	demanded formWriter // of a token, as the schema's format says; nil if it says nothing
 	admitted []string   // JSON texts of the kind that the schema enumerates
 	free     bool       // the schema demands nothing of a token
-	constant []byte     // what Redact makes, as JSON
+	grid     *grid      // where numeric tokens lie; nil: see Shape.numberToken
+	limits   *limits    // on numbers; nil if Shape.admitsNumber or admitted say them
+	constant []byte     // what Redact or Constant makes, as JSON
 	refusal  error      // why it makes none
 }
 
@@ -69,8 +70,15 @@ func (m *Masker) field(technique Technique, class Class, shape *Shape, kind Kind
 	}
 	f.write, f.demanded, f.admitted = forms[m.form(class)], formats[shape.Format], shape.enumerated(kind)
 	f.free = shape.Format == "" && shape.anyText() && shape.anyNumber()
-	if technique == Redact { // depends on nothing of the value, if there is one
+	if kind == Number && len(f.admitted) == 0 {
+		f.grid, f.limits = shape.grid(), shape.limits()
+	}
+	switch technique { // what depends on nothing of the value, if there is one
+	case Redact:
 		f.constant, f.refusal = f.redacted()
+	case Constant:
+		f.constant, f.refusal = makeConstant(f, nil, nil, nil, nil)
+	default:
 	}
 	return f
 }
@@ -101,7 +109,7 @@ func (f *Field) Append(dst []byte, kind Kind, text []byte, e *Event) (out []byte
 		return append(dst, `""`...), nil
 	case kind != f.kind:
 		return f.masker.field(f.technique, f.class, f.shape, kind).Append(dst, kind, text, e)
-	case f.technique == Redact:
+	case f.technique == Redact || f.technique == Constant:
 		return append(dst, f.constant...), f.refusal
 	case f.make == nil:
 		return dst, &Refusal{
@@ -147,11 +155,10 @@ type scratch struct {
 	bits bitStream
 	text []byte // a value, or its canonical form
 	made []byte // what becomes of it
-	sum  []byte
 	nums []uint16
 }
 
-var scratches = sync.Pool{New: func() any { return &scratch{sum: make([]byte, 0, sha256.Size)} }}
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // keptText bounds what room is kept for values.
 const keptText = 4 << 10
@@ -179,8 +186,7 @@ func (s *scratch) digestExactly(macs *macPool, text []byte) {
 	h := macs.states.Get().(hash.Hash)
 	h.Reset()
 	_, _ = h.Write(text) // never fails
-	s.sum = h.Sum(s.sum[:0])
+	h.Sum(s.bits.seed[:0])
 	macs.states.Put(h)
-	digest := [sha256.Size]byte(s.sum)
-	s.bits = bitStream{seed: digest, block: digest}
+	s.bits.block, s.bits.next, s.bits.count = s.bits.seed, 0, 0
 }

@@ -135,15 +135,23 @@ func writeURL(dst []byte, b *bitStream, _ []byte) []byte {
 	return append(append(b.host(append(dst, "https://"...)), '/'), path[:]...)
 }
 
+const hexDigits = "0123456789abcdef"
+
 func writeUUID(dst []byte, b *bitStream, _ []byte) []byte {
 	var u [16]byte
 	b.fill(u[:])
 	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80
-	dst = hex.AppendEncode(dst, u[:4])
-	for i := 4; i < 10; i += 2 {
-		dst = hex.AppendEncode(append(dst, '-'), u[i:i+2])
+	var text [36]byte
+	at := 0
+	for i, c := range u {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			text[at] = '-'
+			at++
+		}
+		text[at], text[at+1] = hexDigits[c>>4], hexDigits[c&15]
+		at += 2
 	}
-	return hex.AppendEncode(append(dst, '-'), u[10:])
+	return append(dst, text[:]...)
 }
 
 func writeIPv4(dst []byte, b *bitStream, _ []byte) []byte {

@@ -22,6 +22,8 @@ type Masker struct {
 	defaults    Defaults
 	macs        map[string]*macPool
 	inText      map[Class]*Field // what scrub puts in place of what it finds; nil if no rule scrubs
+	subjects    map[Class]bool   // whose first value says whom a date is about
+	documents   bool             // a rule looks at the whole document
 }
 
 // The labels under which what is no value of a class is tokenised. They are no
@@ -57,6 +59,7 @@ func New(policyName string, p Policy, destination string, k Key) (*Masker, error
 	m := &Masker{
 		policy: policyName + "@" + hex.EncodeToString(digest[:6]), destination: destination, key: k,
 		rules: map[Class]Rule{}, recipes: map[Class]*recipe{}, defaults: p.Defaults.Resolve(), macs: map[string]*macPool{},
+		subjects: map[Class]bool{},
 	}
 	for class := range classes {
 		m.macs[string(class)] = m.newMACs(string(class))
@@ -78,6 +81,10 @@ func New(policyName string, p Policy, destination string, k Key) (*Masker, error
 		}
 		m.rules[class], m.recipes[class] = rule, r
 		scrubs = scrubs || rule.Technique == Scrub
+		m.documents = m.documents || rule.Technique == CEL && readsEvent(rule.Expression)
+		if rule.Technique == DateShift {
+			m.subjects[rule.By] = true
+		}
 	}
 	if scrubs {
 		m.inText = m.fieldsInText()
@@ -108,6 +115,22 @@ func (m *Masker) Technique(class Class) Technique {
 	}
 	return Withhold
 }
+
+// Notes reports whether some technique looks at the event's values of class, so
+// that an Event without them wouldn't do.
+func (m *Masker) Notes(class Class) bool {
+	if m.subjects[class] {
+		return true
+	}
+	if m.inText == nil || class == "" {
+		return false
+	}
+	t := m.Technique(class)
+	return t != Pass && t != Scrub
+}
+
+// ReadsDocument reports whether some technique looks at an Event's Document.
+func (m *Masker) ReadsDocument() bool { return m.documents }
 
 // Rule is the rule for class, with the technique's options; false for a class
 // that is withheld for want of a valid one.

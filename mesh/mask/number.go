@@ -51,6 +51,9 @@ func (f *Field) admitsNumber(n *big.Rat) bool {
 // makeBucket gives the lower bound of the interval that the number lies in, or
 // where the schema doesn't admit that, its upper bound or its middle.
 func makeBucket(f *Field, _ *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+	if out, ok := f.bucket(dst, text); ok {
+		return out, nil
+	}
 	n, decimals, err := f.numeric(text)
 	if err != nil {
 		return dst, err
@@ -79,12 +82,15 @@ func makeBucket(f *Field, _ *scratch, dst, text []byte, _ *Event) ([]byte, error
 // the schema's steps) and at most the percentage, up or down as the keyed hash
 // of the number has it. A number whose percentage is less than a unit moves by one.
 func makeNoisy(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+	if f.recipe.exact == nil {
+		return dst, unfit(Noise, f.kind)
+	}
+	if out, ok := f.noisy(s, dst, text); ok {
+		return out, nil
+	}
 	n, decimals, err := f.numeric(text)
 	if err != nil {
 		return dst, err
-	}
-	if f.recipe.exact == nil {
-		return dst, unfit(Noise, f.kind)
 	}
 	s.digestExactly(f.recipe.exact, []byte(n.RatString()))
 	unit := f.shape.MultipleOf

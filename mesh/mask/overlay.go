@@ -13,6 +13,8 @@ type Overlay struct {
 	properties  map[string]Mark
 	definitions []definition
 	subjects    []subjectMarks
+	lines       map[string]int // where the marks of properties stand
+	added       int            // the highest id of a path that With has made
 }
 
 // Mark is what an overlay says about one place.
@@ -83,6 +85,8 @@ type Path struct {
 	id    int
 	named map[string]*Path
 	any   *Path
+
+	written written
 }
 
 // File is the overlay's file name as it was given to ParseOverlay.

@@ -21,7 +21,7 @@ const (
 // it; file is the name that problems are reported under. The error is Problems:
 // all that is wrong, each with file:line:col.
 func ParseOverlay(file string, data []byte) (*Overlay, error) {
-	p := &overlayParser{file: file, overlay: &Overlay{file: file, properties: map[string]Mark{}}}
+	p := &overlayParser{file: file, overlay: &Overlay{file: file, properties: map[string]Mark{}, lines: map[string]int{}}}
 	p.parse(data)
 	if len(p.problems) > 0 {
 		return nil, p.problems
@@ -151,6 +151,7 @@ func (p *overlayParser) properties(node ast.Node) {
 	for _, e := range p.entries(node, "properties") {
 		if mark, ok := p.mark(e.value); ok {
 			p.overlay.properties[e.key] = mark
+			p.overlay.lines[e.key] = lineOf(e.node)
 		}
 	}
 }
@@ -195,9 +196,10 @@ func badSubject(subject string) string {
 // whole, or pointers with their marks.
 func (p *overlayParser) pointers(e entry) *Path {
 	root := p.path(0)
+	root.written.entry = e.key
 	if _, ok := scalar(e.value); ok || p.isMark(e.value) {
 		if mark, ok := p.mark(e.value); ok {
-			root.Mark = &mark
+			root.Mark, root.written.line = &mark, lineOf(e.node)
 		}
 		return root
 	}
@@ -220,7 +222,7 @@ func (p *overlayParser) pointers(e entry) *Path {
 			p.problem(e.node, fmt.Sprintf("%q stands here twice", e.key), "only one mark can count", "remove one of them")
 			continue
 		}
-		at.Mark = &mark
+		at.Mark, at.written.line = &mark, lineOf(e.node)
 	}
 	return root
 }
@@ -229,6 +231,7 @@ func (p *overlayParser) step(from *Path, token string) *Path {
 	if token == "*" {
 		if from.any == nil {
 			from.any = p.path(from.Literal)
+			from.any.written = from.written.step(token)
 		}
 		return from.any
 	}
@@ -238,8 +241,17 @@ func (p *overlayParser) step(from *Path, token string) *Path {
 	}
 	if from.named[name] == nil {
 		from.named[name] = p.path(from.Literal + 1)
+		from.named[name].written = from.written.step(token)
 	}
 	return from.named[name]
+}
+
+// lineOf is the line that a key stands in, from 1.
+func lineOf(key ast.Node) int {
+	if key == nil || key.GetToken() == nil || key.GetToken().Position == nil {
+		return 0
+	}
+	return key.GetToken().Position.Line
 }
 
 func (p *overlayParser) path(literal int) *Path {

@@ -5,7 +5,10 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"sync"
 	"unicode"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask/automaton"
 )
 
 // generator makes strings that match a regular expression. It need not be
@@ -20,11 +23,12 @@ func parsePattern(expression string) pattern {
 	if err != nil {
 		return pattern{}
 	}
+	quick := sync.OnceValue(func() *automaton.Pattern { return automaton.New(re) })
 	root, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {
-		return pattern{re: re}
+		return pattern{re: re, quick: quick}
 	}
-	return pattern{re: re, gen: &generator{root}}
+	return pattern{re: re, gen: &generator{root}, quick: quick}
 }
 
 // generate makes a string out of keyed bits; a repetition without an upper

@@ -14,6 +14,7 @@ type recipe struct {
 	Rule
 
 	number   *big.Rat // the bucket's size, or the noise's percentage
+	fixed    *fixed   // the same, if it is one
 	subjects *macPool // for what a subject's dates are moved by
 	letters  []byte   // the characters that fpe encrypts
 	numerals [256]int16
@@ -57,6 +58,11 @@ func (m *Masker) newRecipe(class Class, rule Rule) (*recipe, error) {
 		}
 		r.compute = program
 	default:
+	}
+	if r.number != nil {
+		if n, ok := fixedOf(r.number); ok {
+			r.fixed = &n
+		}
 	}
 	return r, nil
 }

@@ -99,6 +99,8 @@ func (f *Field) token(dst []byte, s *scratch, text []byte, write formWriter) ([]
 		return append(dst, "false"...), nil
 	case f.kind == Number && f.free:
 		return strconv.AppendInt(dst, 1+int64(s.bits.uint64()%maxSafeInteger), 10), nil
+	case f.kind == Number && f.grid != nil:
+		return f.grid.token(&s.bits).append(dst), nil
 	case f.kind == Number:
 		n, ok := f.shape.numberToken(&s.bits)
 		if !ok {
@@ -257,13 +259,7 @@ func (s *Shape) numberToken(bits *bitStream) (*big.Rat, bool) {
 	if s.MultipleOf == nil && s.Minimum == nil && s.Maximum == nil && s.Above == nil && s.Below == nil {
 		return new(big.Rat).SetInt64(1 + int64(bits.uint64()%maxSafeInteger)), true
 	}
-	steps := []*big.Rat{big.NewRat(1, 1)}
-	if s.MultipleOf != nil && s.MultipleOf.Sign() > 0 {
-		steps[0] = s.MultipleOf
-	} else if !s.Integer {
-		steps = append(steps, big.NewRat(1, 10_000_000))
-	}
-	for _, step := range steps {
+	for _, step := range s.steps() {
 		low, high := s.rangeIn(step)
 		count := new(big.Int).Sub(high, low)
 		count.Add(count, big.NewInt(1))
@@ -280,6 +276,17 @@ func (s *Shape) numberToken(bits *bitStream) (*big.Rat, bool) {
 		}
 	}
 	return nil, false
+}
+
+// steps are what numeric tokens are multiples of, best first.
+func (s *Shape) steps() []*big.Rat {
+	switch {
+	case s.MultipleOf != nil && s.MultipleOf.Sign() > 0:
+		return []*big.Rat{s.MultipleOf}
+	case s.Integer:
+		return []*big.Rat{big.NewRat(1, 1)}
+	}
+	return []*big.Rat{big.NewRat(1, 1), big.NewRat(1, 10_000_000)}
 }
 
 // rangeIn are the first and last multiple of step that the bounds admit. Where

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask/automaton"
 )
 
 // Kind is a JSON value's type, as far as values can be masked: objects and
@@ -69,9 +71,11 @@ func (s *Shape) Compile() *Shape {
 
 // admits reports whether text meets the demands on a string's length and pattern.
 func (s *Shape) admits(text []byte) bool {
-	length := utf8.RuneCount(text)
-	if length < s.MinLength || s.MaxLength > 0 && length > s.MaxLength {
-		return false
+	if s.MinLength > 0 || s.MaxLength > 0 {
+		length := characters(text)
+		if length < s.MinLength || s.MaxLength > 0 && length > s.MaxLength {
+			return false
+		}
 	}
 	return !slices.ContainsFunc(s.patterns, func(p pattern) bool { return !p.matches(text) })
 }
@@ -125,6 +129,28 @@ func (s *Shape) admitsNumber(n *big.Rat) bool {
 type pattern struct {
 	re  *regexp.Regexp // nil if it doesn't compile
 	gen *generator     // nil if nothing can be made from it
+	// quick says what re says. It is made when it is needed first: of most
+	// patterns nothing is ever masked.
+	quick func() *automaton.Pattern
 }
 
-func (p pattern) matches(text []byte) bool { return p.re != nil && p.re.Match(text) }
+func (p pattern) matches(text []byte) bool {
+	switch {
+	case p.re == nil:
+		return false
+	case !utf8.Valid(text):
+		return p.re.Match(text)
+	}
+	return p.quick().Match(text)
+}
+
+// characters counts the code points of text. (utf8.RuneCount, where it is
+// inlined, makes a string of a longer text.)
+func characters(text []byte) (n int) {
+	for len(text) > 0 {
+		_, size := utf8.DecodeRune(text)
+		text = text[size:]
+		n++
+	}
+	return n
+}

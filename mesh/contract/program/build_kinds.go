@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask/automaton"
 )
 
 // typeNames are the kinds' types.
@@ -24,6 +26,10 @@ func (a *assembly) finish() {
 			g.ops[k] = append(g.ops[k], o)
 			g.busy |= 1 << k
 		}
+	}
+	for n, at := range a.byNode {
+		g.branches = append(g.branches, branch{n.schema.Location, unit(at)})
+		g.branching |= unit(at)
 	}
 	a.finishArray()
 	a.finishObject()
@@ -158,7 +164,7 @@ func (a *assembly) finishString(i int, n *node) {
 	if s.MinLength != -1 || s.MaxLength != -1 || s.Pattern != nil || n.format != nil {
 		check := textual{unit: unit(i), min: s.MinLength, max: s.MaxLength, format: n.format}
 		if s.Pattern != nil {
-			check.pattern = newPattern(s.Pattern)
+			check.pattern = automaton.New(s.Pattern)
 		}
 		check.needs = check.pattern != nil || check.format != nil
 		a.group.text = append(a.group.text, check)

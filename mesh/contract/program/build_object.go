@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask/automaton"
 )
 
 // gathering collects the schemas that apply inside of a value with the units
@@ -121,7 +123,7 @@ func (a *assembly) finishObject() {
 
 // names are the names and patterns that the group must know, those with an
 // index of their own first.
-func (a *assembly) names() (known []string, patterns []*pattern) {
+func (a *assembly) names() (known []string, patterns []*automaton.Pattern) {
 	seen := map[string]bool{}
 	add := func(name string) {
 		if !seen[name] {
@@ -154,13 +156,13 @@ func (a *assembly) names() (known []string, patterns []*pattern) {
 				}
 			}
 			for expr := range s.PatternProperties {
-				if !slices.ContainsFunc(patterns, func(p *pattern) bool { return p.expr.String() == expr.String() }) {
-					patterns = append(patterns, newPattern(expr))
+				if !slices.ContainsFunc(patterns, func(p *automaton.Pattern) bool { return p.Expr().String() == expr.String() }) {
+					patterns = append(patterns, automaton.New(expr))
 				}
 			}
 		}
 	}
-	slices.SortFunc(patterns, func(a, b *pattern) int { return cmp.Compare(a.expr.String(), b.expr.String()) })
+	slices.SortFunc(patterns, func(a, b *automaton.Pattern) int { return cmp.Compare(a.Expr().String(), b.Expr().String()) })
 	return known, patterns
 }
 
@@ -217,9 +219,9 @@ func (a *assembly) memberNamed(m *members, name string) link {
 
 // memberMatching is what leads to the member with a name that isn't known and
 // that the given patterns match.
-func (a *assembly) memberMatching(m *members, patterns []*pattern, matching int) link {
+func (a *assembly) memberMatching(m *members, patterns []*automaton.Pattern, matching int) link {
 	match := func(p *regexp.Regexp) bool {
-		i := slices.IndexFunc(patterns, func(known *pattern) bool { return known.expr.String() == p.String() })
+		i := slices.IndexFunc(patterns, func(known *automaton.Pattern) bool { return known.Expr().String() == p.String() })
 		return i >= 0 && matching>>i&1 != 0
 	}
 	return a.member(m, "", false, match)

@@ -2,6 +2,8 @@ package program
 
 import (
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask/automaton"
 )
 
 // set is a set of units: unit i is bit i.
@@ -57,6 +59,9 @@ type uncommon struct {
 	ops     [kinds][]op    // in the order in which they are to be worked out
 	opaque  []opaque       // checks that v5 makes on the decoded value
 	schemas [][]*v5.Schema // of the roots, where the group is whole
+
+	branches  []branch
+	branching set // the branches' units
 }
 
 // failing are the units that don't admit a kind.
@@ -114,7 +119,7 @@ type members struct {
 	dependent []dependence
 
 	rest     []link // names that are not known, by which patterns match them
-	patterns []*pattern
+	patterns []*automaton.Pattern
 	text     *group // for propertyNames: what names that are not known must be
 	textOf   []set  // owners of its roots
 
@@ -179,7 +184,7 @@ type textual struct {
 	unit     set
 	min, max int // code points; -1: no bound
 	enum     *table
-	pattern  *pattern
+	pattern  *automaton.Pattern
 	format   func([]byte) bool
 	needs    bool // looks at the text itself
 }

@@ -41,6 +41,7 @@ func (r *run) object(g *group, s *Step, must bool) set {
 				fail = r.ask(g, kindObject, start, fail)
 			}
 			fail = resolve(g.ops[kindObject], fail, seen, r.pending[pending:])
+			r.settled, r.units = g, fail
 		}
 		r.pending = r.pending[:pending]
 		if len(r.clauses) > clauses && !r.lift(g, kindObject, clauses, fail, seen, must) {
@@ -164,7 +165,7 @@ func raise(roots set, owners []set) (units set) {
 func (m *members) match(text []byte) *link {
 	matching := 0
 	for i, p := range m.patterns {
-		if p.match(text) {
+		if p.Match(text) {
 			matching |= 1 << i
 		}
 	}

@@ -3,6 +3,8 @@ package program
 import (
 	"sync/atomic"
 
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 )
 
@@ -20,7 +22,10 @@ const (
 	Drop
 	// Enter goes into an object or array.
 	Enter
-	// Foreign leaves the value to the plan's source, which rewrites its text.
+	// Note leaves a text or number as it is, and adds it to the event.
+	Note
+	// Foreign asks the plan's source once more when it is known which alternatives
+	// hold for the value, and leaves the value to it where that doesn't suffice.
 	Foreign
 )
 
@@ -43,6 +48,7 @@ const (
 type Step struct {
 	Action Action
 	Field  *mask.Field // of Replace
+	Class  mask.Class  // of Note
 	// FieldID, if above 0, tells the fields of one plan and those it leads to apart,
 	// and says that a field makes the same of equal texts.
 	FieldID int
@@ -51,7 +57,8 @@ type Step struct {
 	Members Members // of Enter into objects
 	Items   Items   // of Enter into arrays
 
-	known atomic.Pointer[knownMembers]
+	known   atomic.Pointer[knownMembers]
+	choices choices // of Foreign
 }
 
 // Source knows what becomes of the values at one place. Its methods are called
@@ -59,6 +66,10 @@ type Step struct {
 type Source interface {
 	// Step is what becomes of values of a kind, given that the document is valid.
 	Step(Kind) *Step
+	// Choose is what becomes of those values of a Foreign kind for which just so many
+	// of the schemas hold that apply under a condition; nil if it depends on
+	// more, such as on schemas that aren't known.
+	Choose(kind Kind, holds func(*v5.Schema) (holds, known bool)) *Step
 	// Rewrite appends to dst what becomes of the value that is the whole of text,
 	// and counts. It reports false to give the document up.
 	Rewrite(dst, text []byte, counts *Counts) ([]byte, bool)

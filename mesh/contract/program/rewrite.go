@@ -18,6 +18,8 @@ type rewriting struct {
 	// matters once looked is set: something was judged by more than its own text.
 	// again says that the new document must be validated in any case.
 	changed, looked, again bool
+	reread                 int // bytes that were read for nothing but to choose a step
+	event                  *mask.Event
 }
 
 // Rewrite validates data and appends to dst, in the same pass, the document as
@@ -27,12 +29,15 @@ type rewriting struct {
 // this doesn't suffice the whole of it is validated once more. It reports false
 // if the plan gave the document up, or if either document is not valid for
 // certain; then nothing of the result may be used. dst must not overlap data.
-func (p *Program) Rewrite(dst, data []byte, plan *Plan) (out []byte, counts Counts, ok bool) {
+//
+// Steps that note values add them to event; fields that need it are given it.
+// Where there is none, both give the document up.
+func (p *Program) Rewrite(dst, data []byte, plan *Plan, event *mask.Event) (out []byte, counts Counts, ok bool) {
 	if len(data) > p.limits.MaxBytes || p.whole != "" {
 		return dst, Counts{}, false
 	}
 	r := runs.Get().(*run)
-	verdict := r.rewriteDocument(p, dst, data, plan)
+	verdict := r.rewriteDocument(p, dst, data, plan, event)
 	out, counts = r.rewriting.out, r.rewriting.counts
 	again := r.rewriting.again || r.rewriting.changed && r.rewriting.looked
 	r.reset()
@@ -44,9 +49,9 @@ func (p *Program) Rewrite(dst, data []byte, plan *Plan) (out []byte, counts Coun
 	return out, counts, true
 }
 
-func (r *run) rewriteDocument(p *Program, dst, data []byte, plan *Plan) Verdict {
+func (r *run) rewriteDocument(p *Program, dst, data []byte, plan *Plan, event *mask.Event) Verdict {
 	r.begin(p, data)
-	r.rewriting = rewriting{out: dst, from: r.pos}
+	r.rewriting = rewriting{out: dst, from: r.pos, event: event}
 	r.repeats.begin()
 	fail := r.rewrite(p.root, plan, true)
 	if fail == 0 {
@@ -96,8 +101,10 @@ func (r *run) take(g *group, p *Plan, s *Step, k Kind, must bool) set {
 		return r.replace(g, s, k, must)
 	case Enter:
 		return r.enter(g, s, k, must)
+	case Note:
+		return r.note(g, s, k, must)
 	case Foreign:
-		return r.foreign(g, p, must)
+		return r.foreign(g, p, s, k, must)
 	case Refuse, Drop: // what can be dropped, members and items see to
 	}
 	return dead
@@ -127,6 +134,34 @@ func (r *run) enter(g *group, s *Step, k Kind, must bool) (fail set) {
 	return fail | inside
 }
 
+// note adds the text or number that begins at pos to the event.
+func (r *run) note(g *group, s *Step, k Kind, must bool) set {
+	start, kept := r.pos, len(r.text)
+	fail := r.value(g, must)
+	if fail&dead != 0 || r.rewriting.event == nil {
+		return dead
+	}
+	text := r.data[start:r.pos]
+	if k == String {
+		text = r.content(text)
+	}
+	r.rewriting.event.Add(s.Class, string(text))
+	r.text = r.text[:kept]
+	return fail
+}
+
+// content is what a string stands for, given with its quotes. It may lie on the
+// stack of texts.
+func (r *run) content(quoted []byte) []byte {
+	text := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	kept := len(r.text)
+	r.text = unescape(r.text, text)
+	return r.text[kept:]
+}
+
 // replace writes what a field makes of the value that begins at pos.
 func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 	start, w := r.pos, &r.rewriting
@@ -137,10 +172,7 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 	text := r.data[start:r.pos]
 	kept := len(r.text)
 	if k == String {
-		if text = text[1 : len(text)-1]; bytes.IndexByte(text, '\\') >= 0 {
-			r.text = unescape(r.text, text)
-			text = r.text[kept:]
-		}
+		text = r.content(text)
 	}
 	if k == Null || k == String && len(text) == 0 { // there is nothing to hide
 		w.counts.Passed++
@@ -149,17 +181,24 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 	r.flush(start)
 	mark := len(w.out)
 	var known *written
-	if k == String && len(r.text) == kept && s.FieldID > 0 {
+	if len(r.text) == kept && s.FieldID > 0 {
+		at := start
+		if k == String {
+			at++
+		}
 		var again bool
 		if known, again = r.repeats.find(r.data, text, s.FieldID); again {
 			w.out = append(w.out, w.out[known.from:known.to]...)
 		} else {
-			*known = written{session: r.repeats.session, field: s.FieldID, start: start + 1, end: start + 1 + len(text), from: mark}
+			*known = written{session: r.repeats.session, field: s.FieldID, start: at, end: at + len(text), from: mark}
 		}
 	}
 	if len(w.out) == mark {
+		if w.event == nil && s.Field.NeedsEvent() {
+			return dead
+		}
 		var err error
-		if w.out, err = s.Field.Append(w.out, mask.Kind(k), text, nil); err != nil {
+		if w.out, err = s.Field.Append(w.out, mask.Kind(k), text, w.event); err != nil {
 			return dead
 		}
 		if known != nil {
@@ -174,25 +213,6 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 		w.counts.Masked++
 	}
 	r.judge(g, must, mark, fail, len(r.clauses))
-	return fail
-}
-
-// foreign leaves the value that begins at pos to the plan's source.
-func (r *run) foreign(g *group, p *Plan, must bool) set {
-	start, w := r.pos, &r.rewriting
-	clauses := len(r.clauses)
-	fail := r.value(g, must)
-	if fail&dead != 0 {
-		return dead
-	}
-	r.flush(start)
-	mark := len(w.out)
-	var ok bool
-	if w.out, ok = p.source.Rewrite(w.out, r.data[start:r.pos], &w.counts); !ok {
-		return dead
-	}
-	w.from, w.changed = r.pos, true
-	r.judge(g, must, mark, fail, clauses)
 	return fail
 }
 

@@ -24,6 +24,8 @@ type run struct {
 	items    []span        // of arrays that must be unique; a stack
 	pending  []unevaluated // a stack
 
+	settled   *group // the busy group whose value was read last
+	units     set    // its units that have failed
 	rewriting rewriting
 	repeats   repeats
 }
@@ -35,7 +37,7 @@ const (
 )
 
 func (r *run) reset() {
-	r.data, r.number.text, r.rewriting = nil, nil, rewriting{}
+	r.data, r.number.text, r.settled, r.rewriting = nil, nil, nil, rewriting{}
 	clear(r.names.list) // of a document that was given up
 	if cap(r.text) > keptBytes || cap(r.names.bytes) > keptBytes || cap(r.names.list) > keptEntries ||
 		cap(r.names.table) > 4*keptEntries || cap(r.clauses) > keptEntries || cap(r.items) > keptEntries || cap(r.pending) > keptEntries {
@@ -156,7 +158,9 @@ func (r *run) settle(g *group, k kind, start int, fail set) set {
 	if len(g.opaque) > 0 {
 		fail |= r.ask(g, k, start, fail)
 	}
-	return resolve(g.ops[k], fail, nil, nil)
+	fail = resolve(g.ops[k], fail, nil, nil)
+	r.settled, r.units = g, fail
+	return fail
 }
 
 // ask lets v5 make a group's opaque checks of the value from start to pos.

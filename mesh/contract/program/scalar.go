@@ -1,9 +1,5 @@
 package program
 
-import (
-	"unicode/utf8"
-)
-
 // checkString makes the checks of a string, whose text is as it stands in the
 // document, and returns the units that fail.
 func (r *run) checkString(g *group, text []byte, c content, fail set) set {
@@ -28,7 +24,7 @@ func checkText(g *group, text []byte, c content, fail set) set {
 		if t.min >= 0 || t.max >= 0 {
 			if length < 0 {
 				if length = len(text); c != plain {
-					length = utf8.RuneCount(text)
+					length = characters(text)
 				}
 			}
 			if length < t.min || t.max >= 0 && length > t.max {
@@ -40,11 +36,23 @@ func checkText(g *group, text []byte, c content, fail set) set {
 			continue
 		}
 		if t.enum != nil && t.enum.find(text) < 0 || t.format != nil && !t.format(text) ||
-			t.pattern != nil && !t.pattern.match(text) {
+			t.pattern != nil && !t.pattern.Match(text) {
 			fail |= t.unit
 		}
 	}
 	return fail
+}
+
+// characters counts the code points of text, which must be UTF-8: each has one
+// byte that doesn't go on with another. (utf8.RuneCount, where it is inlined,
+// makes a string of a longer text.)
+func characters(text []byte) (n int) {
+	for _, c := range text {
+		if c&0xc0 != 0x80 {
+			n++
+		}
+	}
+	return n
 }
 
 // checkName validates a member's name, and returns which of g's roots fail.

@@ -1,4 +1,4 @@
-package program
+package automaton
 
 import (
 	"regexp/syntax"
@@ -10,27 +10,32 @@ import (
 // characters of one class, then of another. As long as each class ends where
 // the next begins, there is nothing to try out, and the characters can be
 // looked at independently of each other, which a state machine can't.
-type sequence []step
+type sequence struct {
+	steps []step
+	// in has, for each character of ASCII, a bit for each step whose class has it.
+	in [256]uint16
+}
 
 type step struct {
 	class    [2]uint64 // of ASCII
 	min, max int       // max -1: no bound
 }
 
-func (s *step) has(c byte) bool { return s.class[c>>6]>>(c&63)&1 != 0 }
+// maxSteps is how many steps a sequence may have.
+const maxSteps = 16
 
 // match reports whether text matches; it isn't certain if there is anything
 // but ASCII in it.
-func (s sequence) match(text []byte) (matches, certain bool) {
+func (s *sequence) match(text []byte) (matches, certain bool) {
 	i := 0
-	for at := range s {
-		st := &s[at]
+	for at := range s.steps {
+		st, bit := &s.steps[at], uint16(1)<<at
 		end := len(text)
 		if st.max >= 0 && st.max < end-i {
 			end = i + st.max
 		}
 		first := i
-		for i < end && text[i] < utf8.RuneSelf && st.has(text[i]) {
+		for i < end && s.in[text[i]]&bit != 0 {
 			i++
 		}
 		if i < len(text) && text[i] >= utf8.RuneSelf {
@@ -44,33 +49,39 @@ func (s sequence) match(text []byte) (matches, certain bool) {
 }
 
 // newSequence is the sequence that parsed is; nil if it is none.
-func newSequence(parsed *syntax.Regexp) sequence {
+func newSequence(parsed *syntax.Regexp) *sequence {
 	if parsed.Op != syntax.OpConcat || len(parsed.Sub) < 2 || parsed.Sub[0].Op != syntax.OpBeginText ||
 		parsed.Sub[len(parsed.Sub)-1].Op != syntax.OpEndText {
 		return nil
 	}
-	var s sequence
+	s := &sequence{}
 	for _, sub := range parsed.Sub[1 : len(parsed.Sub)-1] {
 		steps, ok := stepsOf(sub)
 		if !ok {
 			return nil
 		}
-		s = append(s, steps...)
+		s.steps = append(s.steps, steps...)
 	}
-	if len(s) == 0 || !s.definite() {
+	if len(s.steps) == 0 || len(s.steps) > maxSteps || !s.definite() {
 		return nil
+	}
+	for at, st := range s.steps {
+		for c := range utf8.RuneSelf {
+			s.in[c] |= uint16(st.class[c>>6]>>(c&63)&1) << at
+		}
 	}
 	return s
 }
 
 // definite reports whether no step can take what one after it needs.
-func (s sequence) definite() bool {
-	for i := range s {
-		if s[i].min == s[i].max {
+func (s *sequence) definite() bool {
+	for i := range s.steps {
+		st := &s.steps[i]
+		if st.min == st.max {
 			continue
 		}
-		for _, next := range s[i+1:] {
-			if s[i].class[0]&next.class[0]|s[i].class[1]&next.class[1] != 0 {
+		for _, next := range s.steps[i+1:] {
+			if st.class[0]&next.class[0]|st.class[1]&next.class[1] != 0 {
 				return false
 			}
 			if next.min > 0 {

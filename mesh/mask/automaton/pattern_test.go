@@ -1,4 +1,4 @@
-package program
+package automaton
 
 import (
 	"regexp"
@@ -18,7 +18,7 @@ func checkPattern(t *testing.T, expr, text string) {
 	if err != nil || !utf8.ValidString(text) || len(expr) > 200 {
 		return
 	}
-	if got, want := newPattern(compiled).match([]byte(text)), compiled.MatchString(text); got != want {
+	if got, want := New(compiled).Match([]byte(text)), compiled.MatchString(text); got != want {
 		t.Errorf("%q in %q: %t, want %t", expr, text, got, want)
 	}
 }
@@ -34,7 +34,7 @@ func TestPatterns(t *testing.T) {
 			checkPattern(t, expr, text)
 		}
 	}
-	if p := newPattern(regexp.MustCompile("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")); p.next == nil {
+	if p := New(regexp.MustCompile("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")); p.next == nil {
 		t.Error("the pattern of a UUID has no automaton")
 	}
 }

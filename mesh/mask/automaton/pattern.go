@@ -1,4 +1,9 @@
-package program
+// Package automaton matches texts with regular expressions faster than package
+// regexp does, and exactly as it does.
+//
+// It belongs here when it is about one expression and one text. Expressions are
+// compiled by package regexp; what they are for is known to those who use them.
+package automaton
 
 import (
 	"encoding/binary"
@@ -10,13 +15,14 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a regular expression. Most of those in schemas are small, so they
+// Pattern is a regular expression. Most of those in schemas are small, so they
 // are made into a deterministic automaton that looks at each character once;
 // what grows too large, or looks around (\b, multi-line anchors), is left to
-// package regexp, which says the same but more slowly.
-type pattern struct {
+// package regexp, which says the same but more slowly. It is immutable and safe
+// for concurrent use.
+type Pattern struct {
 	expr     *regexp.Regexp
-	sequence sequence // tried first; nil if it is none
+	sequence *sequence // tried first; nil if it is none
 
 	// next is the row of the state to which one goes by a class of characters:
 	// a state's row begins at state*classes, and has an entry for each class.
@@ -41,8 +47,9 @@ const (
 	maxWork        = 1 << 18 // instructions looked at while making it
 )
 
-func newPattern(expr *regexp.Regexp) *pattern {
-	p := &pattern{expr: expr}
+// New makes a pattern of a compiled expression.
+func New(expr *regexp.Regexp) *Pattern {
+	p := &Pattern{expr: expr}
 	if parsed, err := syntax.Parse(expr.String(), syntax.Perl); err == nil {
 		p.sequence = newSequence(parsed)
 		if prog, err := syntax.Compile(parsed.Simplify()); err == nil && !p.determinize(prog) {
@@ -52,8 +59,12 @@ func newPattern(expr *regexp.Regexp) *pattern {
 	return p
 }
 
-// match reports whether text, which must be UTF-8, holds a match.
-func (p *pattern) match(text []byte) bool {
+// Expr is the expression.
+func (p *Pattern) Expr() *regexp.Regexp { return p.expr }
+
+// Match reports whether text, which must be UTF-8, holds a match. It doesn't
+// allocate, and keeps nothing of text.
+func (p *Pattern) Match(text []byte) bool {
 	if p.sequence != nil {
 		if matches, certain := p.sequence.match(text); certain {
 			return matches
@@ -82,17 +93,17 @@ func (p *pattern) match(text []byte) bool {
 }
 
 // classOf is the class of a character.
-func (p *pattern) classOf(r rune) int {
+func (p *Pattern) classOf(r rune) int {
 	return sort.Search(len(p.bounds), func(i int) bool { return p.bounds[i] > r }) - 1
 }
 
 // determinize makes the automaton from the program that package regexp would
 // interpret, by the subset construction. It reports false if it can't.
-func (p *pattern) determinize(prog *syntax.Prog) bool {
+func (p *Pattern) determinize(prog *syntax.Prog) bool {
 	if !p.classify(prog) {
 		return false
 	}
-	d := &determinizer{pattern: p, prog: prog, states: map[string]uint16{}, seen: make([]int, len(prog.Inst))}
+	d := &determinizer{Pattern: p, prog: prog, states: map[string]uint16{}, seen: make([]int, len(prog.Inst))}
 	p.final = []bool{false, true}
 	d.sets = [][]uint32{nil, nil}
 	start := d.closure([]uint32{uint32(prog.Start)}, true)
@@ -116,7 +127,7 @@ func (p *pattern) determinize(prog *syntax.Prog) bool {
 }
 
 // classify finds the classes of characters that the program can't tell apart.
-func (p *pattern) classify(prog *syntax.Prog) bool {
+func (p *Pattern) classify(prog *syntax.Prog) bool {
 	bounds := map[rune]bool{0: true}
 	add := func(from, to rune) { bounds[from], bounds[to+1] = true, true }
 	for i := range prog.Inst {
@@ -160,7 +171,7 @@ func (p *pattern) classify(prog *syntax.Prog) bool {
 // determinizer makes states, each of which is a set of instructions at which
 // the program may be.
 type determinizer struct {
-	*pattern
+	*Pattern
 	prog   *syntax.Prog
 	states map[string]uint16
 	sets   [][]uint32

@@ -1,0 +1,126 @@
+package contract
+
+import (
+	"sync"
+
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
+)
+
+// Techniques that look at the whole event are given what the walker would
+// collect of it, by a pass of its own over the document: its plan goes
+// everywhere, also into what is going to be dropped, and notes the classified
+// values that somebody looks at.
+
+// collected is an event, and the room that collecting it takes.
+type collected struct {
+	event mask.Event
+	room  []byte
+}
+
+var collections = sync.Pool{New: func() any { return new(collected) }}
+
+// keptRoom bounds what room is kept for the next event.
+const keptRoom = 64 << 10
+
+// release lets go of the event's values.
+func (c *collected) release() {
+	c.event.Reset()
+	if clear(c.room[:cap(c.room)]); cap(c.room) > keptRoom {
+		c.room = nil
+	}
+	collections.Put(c)
+}
+
+// collect fills c with the event in data. It reports false where it can't be
+// collected so.
+func (g *Masking) collect(data []byte, c *collected) bool {
+	if g.masker.ReadsDocument() {
+		value, err := strictjson.Decode(data, g.contract.options.Limits)
+		if err != nil {
+			return false
+		}
+		c.event.Document = value
+	}
+	var ok bool
+	c.room, _, ok = g.contract.program.Rewrite(c.room[:0], data, g.collector(g.walker.root), &c.event)
+	return ok
+}
+
+// collector is the plan that collects the values at p.
+func (g *Masking) collector(p *place) *program.Plan {
+	if known, ok := g.collection.Load(p); ok {
+		return known.(*program.Plan)
+	}
+	plan := program.NewPlan(&collector{source{masking: g, place: p}})
+	if g.count.Load() >= 2*maxPlaces {
+		return plan
+	}
+	known, loaded := g.collection.LoadOrStore(p, plan)
+	if !loaded {
+		g.count.Add(1)
+	}
+	return known.(*program.Plan)
+}
+
+// collector is a source of plans that collect.
+type collector struct{ source }
+
+func (o *collector) Step(kind program.Kind) *program.Step {
+	if o.place.conditional() {
+		return &program.Step{Action: program.Refuse}
+	}
+	s, refuse := o.masking.walker.spotOf(o.place, kind)
+	return o.noting(s, refuse, kind, &program.Step{Action: program.Foreign})
+}
+
+func (o *collector) Choose(kind program.Kind, holds func(*v5.Schema) (holds, known bool)) *program.Step {
+	s, refuse := o.masking.walker.spotBy(o.place, kind, holds)
+	return o.noting(s, refuse, kind, nil)
+}
+
+// Rewrite gives up: the walker collects by itself.
+func (o *collector) Rewrite(dst, _ []byte, _ *program.Counts) ([]byte, bool) { return dst, false }
+
+// noting is what is done with the values of a kind at s; otherwise if there is
+// no s.
+func (o *collector) noting(s *spot, refuse bool, kind program.Kind, otherwise *program.Step) *program.Step {
+	switch {
+	case refuse:
+		return &program.Step{Action: program.Refuse}
+	case s == nil:
+		return otherwise
+	case kind == program.Object:
+		return &program.Step{Action: program.Enter, Members: &collectedMembers{o.masking, s}}
+	case kind == program.Array:
+		return &program.Step{Action: program.Enter, Items: &collectedItems{o.masking, s}}
+	case (kind == program.String || kind == program.Number) && o.masking.masker.Notes(s.class):
+		return &program.Step{Action: program.Note, Class: s.class}
+	}
+	return &program.Step{Action: program.Keep}
+}
+
+type collectedMembers struct {
+	masking *Masking
+	spot    *spot
+}
+
+func (m *collectedMembers) Member(name []byte) (program.Member, bool) {
+	c, ok := m.spot.child(string(name))
+	if !ok {
+		return program.Member{}, false
+	}
+	return program.Member{Plan: m.masking.collector(c.place)}, true
+}
+
+type collectedItems struct {
+	masking *Masking
+	spot    *spot
+}
+
+func (i *collectedItems) Item(at int) *program.Plan { return i.masking.collector(i.spot.item(at)) }
+
+func (i *collectedItems) Positional() bool { return true }

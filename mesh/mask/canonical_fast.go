@@ -1,0 +1,150 @@
+package mask
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What most values are is brought to its canonical form without allocating:
+// canonical says what that is, and has the rest.
+
+// appendCanonical appends canonical(class, …) to dst.
+func appendCanonical(dst []byte, class Class, kind Kind, text []byte) []byte {
+	var out []byte
+	ok := false
+	switch {
+	case kind == Number:
+		out, ok = appendNumeric(dst, text)
+	case class == Email || class == Login:
+		out, ok = appendFolded(dst, bytes.TrimSpace(text), false)
+	case class == PersonName || class == Address || class == Name || class == Location:
+		out, ok = appendFolded(dst, bytes.TrimSpace(text), true)
+	case class == UUID:
+		if plainUUID(text) {
+			return append(dst, text...)
+		}
+	case class == Phone:
+		return appendPhone(dst, bytes.TrimSpace(text))
+	case class == URL:
+		out, ok = appendURL(dst, bytes.TrimSpace(text))
+	case class == Account:
+		out, ok = appendAccount(dst, bytes.TrimSpace(text))
+	case class == IP:
+	default:
+		return append(dst, text...)
+	}
+	if ok {
+		return out
+	}
+	return append(dst, canonical(class, Value{Kind: kind, Text: string(text)})...)
+}
+
+// appendNumeric does what has no exponent and few digits.
+func appendNumeric(dst, text []byte) ([]byte, bool) {
+	if !bytes.ContainsAny(text, ".eE") && string(text) != "-0" {
+		return append(dst, text...), true
+	}
+	n, ok := parseFixed(text)
+	if !ok {
+		return dst, false
+	}
+	return n.appendRat(dst), true
+}
+
+// appendFolded does all UTF-8: in lower case, and with one space between words
+// if asked for. text neither begins nor ends with space.
+func appendFolded(dst, text []byte, words bool) ([]byte, bool) {
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c < utf8.RuneSelf && c > ' ' {
+			if c >= 'A' && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			return dst, false
+		}
+		i += size
+		switch {
+		case !words || !unicode.IsSpace(r):
+			dst = utf8.AppendRune(dst, unicode.ToLower(r))
+		case dst[len(dst)-1] != ' ': // there is one before: text begins with no space
+			dst = append(dst, ' ')
+		}
+	}
+	return dst, true
+}
+
+// plainUUID reports whether text is a UUID's 36 characters in lower case, or
+// looks like one.
+func plainUUID(text []byte) bool {
+	if len(text) != 36 {
+		return false
+	}
+	for _, c := range text {
+		if c != '-' && c-'0' > 9 && c-'a' > 5 {
+			return false
+		}
+	}
+	return true
+}
+
+// appendURL does scheme://host[:port] with whatever follows, as long as that
+// has nothing that package url may object to: escapes, control characters.
+func appendURL(dst, text []byte) ([]byte, bool) {
+	i := 0
+	for i < len(text) && (text[i]|0x20-'a' < 26 || i > 0 && (text[i]-'0' <= 9 || text[i] == '+' || text[i] == '-' || text[i] == '.')) {
+		i++
+	}
+	if i == 0 || !bytes.HasPrefix(text[i:], []byte("://")) {
+		return dst, false
+	}
+	first := i + 3
+	for i = first; i < len(text) && (text[i]|0x20-'a' < 26 || text[i]-'0' <= 9 || text[i] == '-' || text[i] == '.'); {
+		i++
+	}
+	if i == first {
+		return dst, false
+	}
+	if i < len(text) && text[i] == ':' {
+		for i++; i < len(text) && text[i]-'0' <= 9; {
+			i++
+		}
+	}
+	if i < len(text) && text[i] != '/' && text[i] != '?' && text[i] != '#' {
+		return dst, false
+	}
+	for _, c := range text[i:] {
+		if c < ' ' || c == 0x7f || c == '%' {
+			return dst, false
+		}
+	}
+	for _, c := range text[:i] {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return append(dst, text[i:]...), true
+}
+
+// appendAccount does ASCII: in upper case, and without separators.
+func appendAccount(dst, text []byte) ([]byte, bool) {
+	for _, c := range text {
+		switch {
+		case c >= utf8.RuneSelf:
+			return dst, false
+		case c >= 'a' && c <= 'z':
+			c -= 'a' - 'A'
+		case c == ' ' || c == '-' || c == '.':
+			continue
+		}
+		dst = append(dst, c)
+	}
+	return dst, true
+}
