@@ -13,12 +13,16 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
 )
 
 const (
 	flowEvery      = 400 // messages between two acknowledgements
 	windowMessages = 10 * flowEvery
 	windowBytes    = 16 << 20
+	sendBytes      = 32 << 10 // that are sent although more follows
 )
 
 // The operations of JetStream's fast batch publishing, in reply subjects
@@ -42,9 +46,12 @@ const (
 type fastSink struct {
 	route *Route
 	at    *position
-	nc    *nats.Conn
+	link  *link.Link
 	inbox string
-	sub   *nats.Subscription
+	limit int64 // bytes of a message that the server takes
+
+	header []byte // room
+	unsent int    // bytes that are appended to the link and not flushed
 
 	prefix  string // of reply subjects in the open batch; empty if none is open
 	subject string // of the batch's last message
@@ -77,17 +84,22 @@ type fastReply struct {
 	Error    *jetstream.APIError `json:"error"`
 }
 
-func newFastSink(r *Route, p *position) (*fastSink, error) {
+func newFastSink(ctx context.Context, r *Route, p *position) (*fastSink, error) {
 	nc := r.config.Conn
-	s := &fastSink{route: r, at: p, nc: nc, inbox: nc.NewInbox(), faults: make(chan error, 1), wake: make(chan struct{}, 1)}
+	s := &fastSink{route: r, at: p, inbox: nc.NewInbox(), limit: nc.MaxPayload(), faults: make(chan error, 1), wake: make(chan struct{}, 1)}
 	var err error
-	if s.sub, err = nc.Subscribe(s.inbox+".>", s.answer); err != nil {
-		return nil, fmt.Errorf("listen for acknowledgements of stream %s: %w", r.egress, err)
+	s.link, err = link.Open(ctx, link.Config{
+		Like: nc, Name: "route " + r.config.Domain + " to " + r.config.To + ", writing",
+		Subscriptions: []link.Subscription{{Subject: s.inbox + ".>"}},
+		Receive:       s.receive, Down: s.down, Logger: zerolog.Nop(), // what ends the sink, the route says
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write to stream %s: %w", r.egress, err)
 	}
 	return s, nil
 }
 
-func (s *fastSink) close()               { _ = s.sub.Unsubscribe() }
+func (s *fastSink) close()               { s.link.Close() }
 func (s *fastSink) failed() <-chan error { return s.faults }
 
 func (s *fastSink) put(ctx context.Context, i item) error {
@@ -98,10 +110,8 @@ func (s *fastSink) put(ctx context.Context, i item) error {
 	}
 	s.sent++
 	m := i.message
-	m.Reply = s.prefix + strconv.FormatUint(s.sent, 10) + operation
-	m.Header[jetstream.ExpectedLastSeqHeader] = []string{strconv.FormatUint(s.at.last, 10)}
 	s.route.step(stepWrite)
-	if err := s.nc.PublishMsg(m); err != nil {
+	if err := s.write(m, operation); err != nil {
 		return fmt.Errorf("write to stream %s after message %d: %w", s.route.egress, s.at.last, err)
 	}
 	s.at.last++
@@ -114,6 +124,81 @@ func (s *fastSink) put(ctx context.Context, i item) error {
 		return s.flush(ctx)
 	}
 	return nil
+}
+
+// write appends a message to what is sent, and sends it when it is much.
+func (s *fastSink) write(m *nats.Msg, operation string) error {
+	s.header = s.appendHeader(s.header[:0], m.Header)
+	if size := len(s.header) + len(m.Data); int64(size) > s.limit {
+		return fmt.Errorf("it has %d bytes, and a message may have %d: %w", size, s.limit, nats.ErrMaxPayload)
+	}
+	b, ok := s.link.Begin()
+	if !ok {
+		return errDown
+	}
+	before := len(b)
+	b = append(b, "HPUB "...)
+	b = append(b, m.Subject...)
+	b = append(b, ' ')
+	b = s.appendReply(b, operation)
+	b = link.AppendSizes(b, len(s.header), len(m.Data))
+	b = append(b, s.header...)
+	b = append(b, m.Data...)
+	b = append(b, "\r\n"...)
+	s.unsent += len(b) - before
+	s.link.End(b)
+	if s.unsent >= sendBytes {
+		s.send()
+	}
+	return nil
+}
+
+func (s *fastSink) push() {
+	if s.unsent > 0 {
+		s.send()
+	}
+}
+
+// send has the link send what it has.
+func (s *fastSink) send() {
+	s.unsent = 0
+	s.link.Flush()
+}
+
+func (s *fastSink) appendReply(b []byte, operation string) []byte {
+	b = append(b, s.prefix...)
+	b = strconv.AppendUint(b, s.sent, 10)
+	return append(b, operation...)
+}
+
+func (s *fastSink) appendHeader(b []byte, h nats.Header) []byte {
+	b = append(b, "NATS/1.0\r\n"...)
+	for name, values := range h {
+		for _, v := range values {
+			b = append(b, name...)
+			b = append(b, ": "...)
+			b = appendValue(b, v)
+			b = append(b, "\r\n"...)
+		}
+	}
+	b = append(b, jetstream.ExpectedLastSeqHeader+": "...)
+	b = strconv.AppendUint(b, s.at.last, 10)
+	return append(b, "\r\n\r\n"...)
+}
+
+// appendValue appends a header's value, in which no line may end.
+func appendValue(b []byte, v string) []byte {
+	if strings.IndexByte(v, '\n') < 0 && strings.IndexByte(v, '\r') < 0 {
+		return append(b, v...)
+	}
+	for i := range len(v) {
+		if c := v[i]; c == '\r' || c == '\n' {
+			b = append(b, ' ')
+		} else {
+			b = append(b, c)
+		}
+	}
+	return b
 }
 
 func (s *fastSink) begin() {
@@ -129,6 +214,7 @@ func (s *fastSink) flush(ctx context.Context) error {
 	if s.prefix == "" {
 		return nil
 	}
+	s.send()
 	s.mu.Lock()
 	if n := len(s.marks); n == 0 || s.marks[n-1].sequence != s.sent {
 		s.marks = append(s.marks, fastMark{s.sent, s.total})
@@ -150,9 +236,17 @@ func (s *fastSink) settle(ctx context.Context) error {
 	s.marks = append(s.marks, fastMark{s.sent, s.total})
 	s.mu.Unlock()
 	s.route.step(stepCommit)
-	if err := s.nc.PublishRequest(s.subject, s.prefix+strconv.FormatUint(s.sent+1, 10)+fastEnd, nil); err != nil {
-		return fmt.Errorf("end a batch in stream %s: %w", s.route.egress, err)
+	b, ok := s.link.Begin()
+	if !ok {
+		return fmt.Errorf("end a batch in stream %s: %w", s.route.egress, errDown)
 	}
+	b = append(b, "PUB "...)
+	b = append(b, s.subject...)
+	b = append(b, ' ')
+	b = append(b, s.prefix...)
+	b = strconv.AppendUint(b, s.sent+1, 10)
+	s.link.End(append(b, fastEnd+" 0\r\n\r\n"...))
+	s.send()
 	if err := s.await(ctx, func() bool { return s.ended != nil }); err != nil {
 		return err
 	}
@@ -198,17 +292,34 @@ func (s *fastSink) await(ctx context.Context, done func() bool) error {
 	}
 }
 
-// answer takes in what JetStream says; it runs on the subscription's goroutine.
-func (s *fastSink) answer(m *nats.Msg) {
+var errDown = errors.New("the connection to the server is lost")
+
+// down is told that the link is; it comes back, and what was under way does not.
+func (s *fastSink) down(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail(fmt.Errorf("write to stream %s: %w: %w", s.route.egress, errDown, err))
+	s.rouse()
+}
+
+// receive takes in what JetStream says; it runs on the link's goroutine.
+func (s *fastSink) receive(b *link.Batch) {
+	for i := range b.Messages {
+		s.answer(&b.Messages[i])
+	}
+	b.Release()
+}
+
+func (s *fastSink) answer(m *link.Message) {
 	var a fastReply
 	err := json.Unmarshal(m.Data, &a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == "" || !strings.HasPrefix(m.Subject, s.current) {
+	if s.current == "" || !strings.HasPrefix(string(m.Subject), s.current) {
 		return // of a batch that has ended
 	}
 	switch {
-	case len(m.Data) == 0 && m.Header.Get("Status") != "":
+	case len(m.Data) == 0 && len(m.Header) > 0:
 		s.fail(fmt.Errorf("stream %s does not answer: %w", s.route.egress, nats.ErrNoResponders))
 	case err != nil:
 		s.fail(fmt.Errorf("stream %s answered with something else than an acknowledgement: %w", s.route.egress, err))
@@ -221,6 +332,11 @@ func (s *fastSink) answer(m *nats.Msg) {
 	case a.Type == "":
 		s.ended = &a
 	}
+	s.rouse()
+}
+
+// rouse wakes whoever awaits.
+func (s *fastSink) rouse() {
 	select {
 	case s.wake <- struct{}{}:
 	default:

@@ -43,9 +43,7 @@ const (
 	writeTimeout   = 10 * time.Second
 	minRetry       = 100 * time.Millisecond
 	maxRetry       = 5 * time.Second
-	readAhead      = 2000 // messages that the origin's server may send unasked
-	readAheadBytes = 16 << 20
-	heartbeat      = time.Second // by which the origin's consumer shows that it lives
+	maxRecords     = 4096 // of withheld events, on their way at once
 )
 
 // Config is what a route needs.
@@ -153,7 +151,7 @@ func (e *haltError) Unwrap() error { return e.cause }
 func Start(c Config) (*Route, error) { return start(c, nil) }
 
 func start(c Config, observe func(step)) (*Route, error) {
-	js, err := jetstream.New(c.Conn, jetstream.WithPublishAsyncMaxPending(2*chunkEvents*maxWorkers))
+	js, err := jetstream.New(c.Conn, jetstream.WithPublishAsyncMaxPending(maxRecords))
 	if err != nil {
 		return nil, &Error{Code: CodeUnavailable, Op: "start the route of " + c.Domain + " to " + c.To, Cause: err}
 	}

@@ -19,6 +19,9 @@ type sink interface {
 	// put takes one message. It gives the outcome back to the pool once it needs
 	// nothing of it any more.
 	put(ctx context.Context, i item) error
+	// push is called when the next message is not ready yet: what waits only for
+	// company is sent.
+	push()
 	// flush is called when no further message waits.
 	flush(ctx context.Context) error
 	// settle returns once everything that was put is stored.
@@ -104,6 +107,7 @@ func (s *atomicSink) flush(ctx context.Context) error {
 	return nil
 }
 
+func (s *atomicSink) push()                            {} // a batch is worth waiting for
 func (s *atomicSink) settle(ctx context.Context) error { return s.flush(ctx) }
 func (s *atomicSink) failed() <-chan error             { return s.silent }
 func (s *atomicSink) close()                           {}

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
+	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
@@ -36,24 +35,33 @@ type event struct {
 	sequence uint64
 	at       time.Time // when the origin stored it
 	subject  string
-	header   map[string][]string
-	data     []byte
+	fields   fields              // headers as the reader has them
+	header   map[string][]string // or as they were read again; the other is nil
+	data     []byte              // of the reader's batch
 }
 
 func (e *event) get(name string) string {
+	if e.header == nil {
+		return e.fields.get(name)
+	}
 	if v := e.header[name]; len(v) > 0 {
 		return v[0]
 	}
 	return ""
 }
 
-// eventOf reads what the origin's consumer delivered.
-func (r *Route) eventOf(m jetstream.Msg, stream string) (event, error) {
-	meta, err := m.Metadata()
+// eventOf reads what the origin's consumer delivered. Its headers are put into
+// room.
+func (r *Route) eventOf(m *link.Message, stream string, room fields) (event, error) {
+	p, err := placeOf(m.Reply)
 	if err != nil {
-		return event{}, fmt.Errorf("a message of stream %s has no metadata: %w", r.origin, err)
+		return event{}, fmt.Errorf("read stream %s: %w", r.origin, err)
 	}
-	return event{stream: stream, sequence: meta.Sequence.Stream, at: meta.Timestamp, subject: m.Subject(), header: m.Headers(), data: m.Data()}, nil
+	_, block, _ := strings.Cut(string(m.Header), "\r\n")
+	return event{
+		stream: stream, sequence: p.sequence, at: p.at, subject: string(m.Subject),
+		fields: parseHeader(room, block), data: m.Data,
+	}, nil
 }
 
 // transform masks one event, or makes the marker that stands for it. Whatever

@@ -31,7 +31,7 @@ func (r *Route) carry(ctx context.Context) error {
 	w := &writer{route: r, at: p}
 	if r.config.Durable {
 		w.sink = newAtomicSink(r, p)
-	} else if w.sink, err = newFastSink(r, p); err != nil {
+	} else if w.sink, err = newFastSink(ctx, r, p); err != nil {
 		return err
 	}
 	defer w.sink.close()
@@ -106,8 +106,13 @@ func (w *writer) stop(ctx context.Context) error {
 func (w *writer) chunk(ctx context.Context, c *chunk, more bool) error {
 	select {
 	case <-c.masked:
-	case <-ctx.Done():
-		return w.stop(ctx)
+	default:
+		w.sink.push()
+		select {
+		case <-c.masked:
+		case <-ctx.Done():
+			return w.stop(ctx)
+		}
 	}
 	if c.err != nil {
 		return c.err
