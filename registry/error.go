@@ -37,6 +37,7 @@ const (
 	CodeContextNotEmpty       Code = 42211
 	CodeInvalidState          Code = 42221 // from here on the native API's own
 	CodeInvalidAbout          Code = 42222
+	CodeNotClassified         Code = 42223
 	CodeStateTransition       Code = 40911
 	CodeStore                 Code = 50001
 	CodeTimeout               Code = 50002

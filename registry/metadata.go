@@ -90,6 +90,14 @@ func (s *RuleSet) empty() bool {
 	return s == nil || len(s.Migration) == 0 && len(s.Domain) == 0 && len(s.Encoding) == 0
 }
 
+// TagsByPath are the tags; nil for nil metadata.
+func (m *Metadata) TagsByPath() map[string][]string {
+	if m == nil {
+		return nil
+	}
+	return m.Tags
+}
+
 // property is a property's value; empty if there is none.
 func (m *Metadata) property(name string) string {
 	if m == nil {

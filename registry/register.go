@@ -66,10 +66,24 @@ func (r *Registry) propose(subject string, s Schema) (Version, *record, error) {
 	if err != nil {
 		return Version{}, nil, err
 	}
-	if err := r.compatible(subject, s, bundle, config); err != nil {
+	if err := r.admissible(subject, s, bundle, config); err != nil {
 		return Version{}, nil, err
 	}
 	return r.next(subject, s)
+}
+
+// admissible is nil when a schema may become a version in use: it is compatible, and
+// meets the conditions of this registry (see WithRule).
+func (r *Registry) admissible(subject string, s Schema, bundle *jsonschema.Bundle, config Config) error {
+	if err := r.compatible(subject, s, bundle, config); err != nil {
+		return err
+	}
+	for _, rule := range r.rules {
+		if err := rule(subject, bundle, s.Metadata); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // next is the version after a subject's last one.

@@ -100,11 +100,24 @@ func WithPolicy(policy func(subject string) compat.Policy) Option {
 	return func(r *Registry) { r.policy = policy }
 }
 
+// WithRule adds a condition that every new version has to meet which is registered
+// here, and a draft when it becomes active; what others have written is not asked
+// again, and neither is what is imported. The error of rule is the answer to who registers, so it should be an
+// *Error. Rules must be safe for concurrent use.
+func WithRule(rule Condition) Option {
+	return func(r *Registry) { r.rules = append(r.rules, rule) }
+}
+
+// Condition looks at a schema, with all that it refers to and the metadata that it
+// would be registered with, and says why it is refused.
+type Condition func(subject string, b *jsonschema.Bundle, m *Metadata) error
+
 // Registry is a view of the registry's log. It is safe for concurrent use.
 type Registry struct {
 	log    *store.Log
 	logger zerolog.Logger
 	policy func(string) compat.Policy
+	rules  []Condition
 	view   *view
 
 	bundles  *cache[string, *jsonschema.Bundle] // by the schema's identity

@@ -207,7 +207,7 @@ func (r *Registry) activatable(v Version) error {
 	if err != nil {
 		return err
 	}
-	return r.compatible(v.Subject, s, bundle, r.Effective(v.Subject))
+	return r.admissible(v.Subject, s, bundle, r.Effective(v.Subject))
 }
 
 func words(states []State) string {

@@ -16,6 +16,14 @@ import (
 // nothing to deliver.
 const heartbeat = time.Second
 
+// inFlight is how many messages a pre-made consumer may have sent that its
+// destination has not confirmed. The server's default of 1,000 leaves a
+// destination behind, over a distance or under load; and to whom is behind by
+// more than four times a block's subjects, it gives each message after a search
+// among all subjects. What is under way is bounded in bytes, too, by the
+// server's flow control.
+const inFlight = 8192
+
 // ensureStreams makes the environment's streams and pre-made consumers, and
 // brings those that exist into their declared shape.
 func (n *Node) ensureStreams(ctx context.Context) error {
@@ -188,7 +196,7 @@ func offer(ctx context.Context, js jetstream.JetStream, f Feed) error {
 		Durable: f.Consumer, Description: fmt.Sprintf("feeds %s of %s", f.Into, f.To),
 		DeliverSubject: f.deliver(), FilterSubject: f.Filter,
 		AckPolicy: jetstream.AckFlowControlPolicy, FlowControl: true, IdleHeartbeat: heartbeat,
-		MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
+		MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy, MaxAckPending: inFlight,
 	})
 	if err != nil {
 		return &Error{Code: CodeStream, Op: "make the consumer " + f.Consumer + " of stream", What: f.Stream, Cause: err}

@@ -40,12 +40,13 @@ type Store struct {
 
 // Domain is a business domain that owns its events.
 type Domain struct {
-	Name    string    `yaml:"-" key:"domain" doc:"Lower case letters, digits and hyphens. The first token of the domain's subjects; its stream has the name in upper case." twice:"a domain has one owner"`
-	Owner   string    `yaml:"owner" require:"true" single:"a domain has one owner" doc:"The one team that answers for the domain's events." example:"team-orders"`
-	Origins []string  `yaml:"origins" require:"true" doc:"The environments in which the domain's events are published; a route may begin in these only." example:"[production]"`
-	Schemas string    `yaml:"schemas" doc:"The folder of the domain's schemas, relative to this file: <entity>/<action>.schema.json. Left out: they are pushed with lockstep schema push." example:"orders"`
-	Write   WriteMode `yaml:"write" doc:"closed (the default): the gate refuses fields that a schema neither declares nor explicitly allows. open: it lets them in, and compatibility becomes the strict one of JSON Schema."`
-	Overlay string    `yaml:"overlay" doc:"The file, relative to this one, that gives the fields of schemas one does not own their masking classes." example:"github/overlay.yaml"`
+	Name     string         `yaml:"-" key:"domain" doc:"Lower case letters, digits and hyphens. The first token of the domain's subjects; its stream has the name in upper case." twice:"a domain has one owner"`
+	Owner    string         `yaml:"owner" require:"true" single:"a domain has one owner" doc:"The one team that answers for the domain's events." example:"team-orders"`
+	Origins  []string       `yaml:"origins" require:"true" doc:"The environments in which the domain's events are published; a route may begin in these only." example:"[production]"`
+	Schemas  string         `yaml:"schemas" doc:"The folder of the domain's schemas, relative to this file: <entity>/<action>.schema.json. Left out: they are pushed with lockstep schema push." example:"orders"`
+	Write    WriteMode      `yaml:"write" doc:"closed (the default): the gate refuses fields that a schema neither declares nor explicitly allows. open: it lets them in, and compatibility becomes the strict one of JSON Schema."`
+	Classify Classification `yaml:"classify" doc:"optional (the default): a schema may leave fields without a masking class; on a route, the policy's defaults decide about them. required: the registry refuses a new version of an event's schema that leaves one out, and so does lockstep schema check."`
+	Overlay  string         `yaml:"overlay" doc:"The file, relative to this one, that gives the fields of schemas one does not own their masking classes." example:"github/overlay.yaml"`
 }
 
 // Route carries events of some domains from one of their origins to another
@@ -112,6 +113,21 @@ func (e Environment) DurabilityOr(command Durability) Durability {
 		return command
 	}
 	return e.Durability
+}
+
+// Classification is whether every field of a domain's events must have a masking
+// class.
+type Classification string
+
+// The classifications.
+const (
+	ClassifyOptional Classification = "optional"
+	ClassifyRequired Classification = "required"
+)
+
+// Choices lists the classifications.
+func (Classification) Choices() []string {
+	return []string{string(ClassifyOptional), string(ClassifyRequired)}
 }
 
 // WriteMode is what the gate does with fields that a schema is silent about.
