@@ -154,7 +154,7 @@ func TestCommandsAreDescribed(t *testing.T) {
 		t.Errorf("main.go is not short, or not there: %v", err)
 	}
 	tree := root(cli.New())
-	for _, path := range [][]string{{"demo"}, {"dev"}, {"serve"}, {"schema", "push"}, {"schema", "list"}, {"schema", "get"}, {"event", "publish"}, {"event", "tail"}, {"status"}, {"version"}} {
+	for _, path := range [][]string{{"demo"}, {"dev"}, {"serve"}, {"schema", "push"}, {"schema", "list"}, {"schema", "get"}, {"event", "publish"}, {"event", "tail"}, {"status"}, {"key", "list"}, {"key", "rotate"}, {"key", "destroy"}, {"key", "map"}, {"quarantine", "list"}, {"quarantine", "release"}, {"dlq", "list"}, {"version"}} {
 		c, rest, err := tree.Find(path)
 		if err != nil || len(rest) > 0 || c.Short == "" || c.RunE == nil || c.Example == "" && c.Name() != "version" {
 			t.Errorf("%v: %v", path, err)

@@ -207,6 +207,7 @@ func (r *running) startEnvironments(ctx context.Context) (err error) {
 	r.all, err = environment.StartAll(ctx, environment.AllConfig{
 		Mesh: r.mesh, Data: r.data.Path, Durability: topology.DurabilityInterval, Logger: r.log,
 		Override: func(name string, c *environment.Config) {
+			c.Reload = func() (*topology.Mesh, error) { return target.LoadMesh(r.flags.Mesh) }
 			if name == hub {
 				// The hub's own API stands behind this process's, which adds what it knows.
 				c.NATS, c.Registry, c.HTTP = r.flags.NATS.Override(), r.flags.Registry.Override(), &anyPort

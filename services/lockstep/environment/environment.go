@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -21,7 +20,6 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/catalog"
 	"github.com/lockstep-mesh/lockstep/mesh/gate"
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
-	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/node"
 	"github.com/lockstep-mesh/lockstep/mesh/route"
 	"github.com/lockstep-mesh/lockstep/mesh/topology"
@@ -30,6 +28,7 @@ import (
 	"github.com/lockstep-mesh/lockstep/registry/httpapi"
 	"github.com/lockstep-mesh/lockstep/registry/nativeapi"
 	"github.com/lockstep-mesh/lockstep/registry/presence"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/key/custody"
 )
 
 // Config says which environment to run, and where.
@@ -47,6 +46,13 @@ type Config struct {
 	// are what mesh.yaml says and the file that a hub with its data beside this
 	// environment's has written.
 	HubURL, HubCredentials string
+
+	// MaskKey is where the root keys come from; left out, it is what mesh.yaml says.
+	MaskKey topology.KeySource
+
+	// Reload reads mesh.yaml again, for the masking policies of a running
+	// environment to be changed; nil if they cannot be.
+	Reload func() (*topology.Mesh, error)
 
 	// RegistryPrimary is the URL to which a leaf's registry forwards writes; left
 	// out, it refuses them.
@@ -72,6 +78,8 @@ type Environment struct {
 	gate     *gate.Gate
 	routes   []*route.Route
 	desk     *route.Desk
+	keys     *custody.Keeper // nil where no route begins
+	policies policies
 	ledgers  []*ledger.Verifier
 	servers  []*server
 
@@ -141,7 +149,11 @@ func (e *Environment) startRegistry(ctx context.Context) error {
 		return err
 	}
 	primary := e.is.Role == topology.RoleHub
-	if e.registry, err = openRegistry(ctx, nc, primary, registry.WithLogger(e.config.Logger), registry.WithPolicy(e.config.Mesh.CompatibilityOf)); err != nil {
+	classes, err := classRule(e.config.Mesh)
+	if err != nil {
+		return err
+	}
+	if e.registry, err = openRegistry(ctx, nc, primary, registry.WithLogger(e.config.Logger), registry.WithPolicy(e.config.Mesh.CompatibilityOf), classes); err != nil {
 		return err
 	}
 	if !primary {
@@ -200,25 +212,24 @@ func (e *Environment) startGate(context.Context) error {
 	return err
 }
 
-func (e *Environment) startRoutes(context.Context) error {
+func (e *Environment) startRoutes(ctx context.Context) error {
 	declared := e.config.Mesh.RoutesFrom(e.is.Name)
 	if len(declared) == 0 {
 		return nil
 	}
-	key, keyFault := mask.LoadOrCreateKey(filepath.Join(e.config.Data, "keys", "mask.key"))
+	if err := e.openKeys(ctx, declared); err != nil {
+		return err
+	}
 	durable := e.is.DurabilityOr(e.config.Durability) == topology.DurabilityAlways
 	for _, d := range declared {
-		policy, masker, fault := e.masker(d, key)
-		if keyFault != nil {
-			masker, fault = nil, keyFault
-		}
+		m := e.masking(d)
 		for _, domain := range d.Domains {
 			nc, err := e.connect(e.node.Connect, "route "+domain+" to "+d.To)
 			if err != nil {
 				return err
 			}
 			r, err := route.Start(route.Config{
-				From: d.From, To: d.To, Domain: domain, Policy: policy, Masker: masker, Fault: fault,
+				From: d.From, To: d.To, Domain: domain, Policy: m.reference, Masker: m.masker, Fault: m.fault,
 				Catalog: e.catalog, Conn: nc, Durable: durable, Logger: e.config.Logger,
 			})
 			if err != nil {
@@ -227,27 +238,15 @@ func (e *Environment) startRoutes(context.Context) error {
 			e.routes = append(e.routes, r)
 		}
 	}
+	if err := e.keys.Serve(); err != nil {
+		return err
+	}
 	nc, err := e.connect(e.node.Connect, "desk")
 	if err != nil {
 		return err
 	}
 	e.desk, err = route.Serve(nc, e.is.Name, e.routes, e.config.Logger)
 	return err
-}
-
-// masker compiles the policy of a route. With a fault there is none, and the
-// route withholds every event until it is mended; the environment runs on.
-func (e *Environment) masker(d topology.Route, key mask.Key) (name string, m *mask.Masker, fault error) {
-	policy, ok := e.config.Mesh.Policy(d.Policy)
-	if !ok {
-		return d.Policy, nil, fmt.Errorf("route %s names policy %q, which is not declared", d, d.Policy)
-	}
-	digest, err := policy.Digest()
-	if err != nil {
-		return d.Policy, nil, fmt.Errorf("policy %q: %w", d.Policy, err)
-	}
-	m, fault = mask.New(policy.Name, policy.Policy, d.To, key)
-	return policy.Name + "@" + digest, m, fault
 }
 
 // Desk answers what operators ask about withheld events; nil where no route
@@ -360,6 +359,9 @@ func (e *Environment) Close(ctx context.Context) error {
 		}
 		if e.desk != nil {
 			e.desk.Close()
+		}
+		if e.keys != nil {
+			e.keys.Close()
 		}
 		for _, r := range e.routes {
 			r.Close()

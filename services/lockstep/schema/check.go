@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lockstep-mesh/lockstep/mesh/coverage"
 	"github.com/lockstep-mesh/lockstep/mesh/topology"
 	"github.com/lockstep-mesh/lockstep/registry/client"
 	"github.com/lockstep-mesh/lockstep/registry/compat"
@@ -31,6 +32,7 @@ type CheckFlags struct {
 	Level   string
 	Policy  string
 	Format  string
+	Classes bool
 }
 
 // The formats for the machinery of continuous integration.
@@ -60,6 +62,10 @@ it, and under the policy gated; domains that mesh.yaml (--mesh) declares "write:
 open" are compared under strict, whatever --policy says, because their gate lets
 undeclared fields in.
 
+Of domains that mesh.yaml declares "classify: required", and of all with
+--require-classes, every field needs a masking class, in its schema or in the
+domain's overlay.
+
 Exit code 0: nothing is wrong; 3: there are findings; 1 and 2: it could not be checked.`,
 		Example: `  lockstep schema check --against main schemas
   lockstep schema check --against http://127.0.0.1:8081 --domain github --format github schemas/github`,
@@ -68,10 +74,11 @@ Exit code 0: nothing is wrong; 3: there are findings; 1 and 2: it could not be c
 	flags := c.Flags()
 	flags.StringVar(&f.Against, "against", "", "what was there before: a git `revision`, or a registry's URL")
 	flags.StringVar(&f.Domain, "domain", "", "the `domain` whose folder DIR is")
-	flags.StringVar(&f.Mesh, "mesh", "", "the mesh's `file`, for the domains' write modes")
+	flags.StringVar(&f.Mesh, "mesh", "", "the mesh's `file`, for the domains' write modes, overlays and required classes")
 	cli.WithoutVariable(flags, "mesh")
 	flags.StringVar(&f.Level, "compatibility", "", "the `level`: NONE, BACKWARD, FORWARD, FULL, or one of the last three with _TRANSITIVE (default: the registry's, or BACKWARD)")
 	flags.StringVar(&f.Policy, "policy", "", "the `policy`: gated, strict or lenient (default: the registry's, or gated)")
+	flags.BoolVar(&f.Classes, "require-classes", false, "require a masking class for every field, of domains of which mesh.yaml does not say so, too")
 	flags.StringVar(&f.Format, "format", "", "`format` for continuous integration, instead of that of --output: github (workflow commands) or junit")
 	return app.Command(c, func(ctx context.Context) error { return Check(ctx, app, f) })
 }
@@ -143,8 +150,36 @@ func (f CheckFlags) prepare() (check.Options, []check.Domain, error) {
 		}
 		return policy, f.Policy != ""
 	}
+	if o.Classes, err = f.classes(mesh); err != nil {
+		return o, nil, err
+	}
 	domains, err := domainsIn(f.Dir, f.Domain)
 	return o, domains, err
+}
+
+// classes says which domains have to classify all fields.
+func (f CheckFlags) classes(mesh *topology.Mesh) (func(string) (coverage.Requirement, bool), error) {
+	required := map[string]coverage.Requirement{}
+	overlays := map[string]coverage.Requirement{}
+	if mesh != nil {
+		for _, d := range mesh.Domains() {
+			overlay, err := mesh.Overlay(d.Name)
+			if err != nil {
+				return nil, err
+			}
+			overlays[d.Name] = coverage.Requirement{Overlay: overlay}
+			if d.RequiresClasses() {
+				required[d.Name] = overlays[d.Name]
+			}
+		}
+	}
+	return func(domain string) (coverage.Requirement, bool) {
+		r, ok := required[domain]
+		if f.Classes && !ok {
+			return overlays[domain], true
+		}
+		return r, ok
+	}, nil
 }
 
 // domainsIn are the domains whose folders dir is, or holds.

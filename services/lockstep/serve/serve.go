@@ -31,6 +31,7 @@ type Flags struct {
 	HubURL          string
 	HubCredentials  string
 	RegistryPrimary string
+	MaskKey         topology.KeySource
 }
 
 // Command is `serve`.
@@ -56,6 +57,7 @@ both share DIR, they find each other by themselves.`,
 	flags.StringVar(&f.HubURL, "hub-url", "", "a leaf's hub, nats://host:port of its leaf address (default: as mesh.yaml says)")
 	flags.StringVar(&f.HubCredentials, "hub-credentials", "", "the credentials `file` that the hub has issued for a leaf (default: in the hub's folder, beside this one)")
 	flags.StringVar(&f.RegistryPrimary, "registry-primary", "", "the `URL` to which a leaf's registry passes on writes (default: as mesh.yaml says)")
+	flags.TextVar(&f.MaskKey, "mask-key", topology.KeySource(""), "where the root key for masking comes from: file:PATH, env:NAME or command:PROGRAM ARGUMENTS (`source`; default: as mesh.yaml says, else keys/mask.key in its store)")
 	return app.Command(c, func(ctx context.Context) error { return Run(ctx, app, f) }, "env", "data")
 }
 
@@ -83,6 +85,7 @@ func Run(ctx context.Context, app *cli.App, f Flags) (err error) {
 	e, err := environment.Start(ctx, environment.Config{
 		Mesh: mesh, Name: f.Env, Data: filepath.Join(data.Path, f.Env), Durability: topology.DurabilityAlways,
 		HubURL: f.HubURL, HubCredentials: f.HubCredentials, RegistryPrimary: primary(mesh, is, f), Logger: log,
+		MaskKey: f.MaskKey, Reload: func() (*topology.Mesh, error) { return target.LoadMesh(f.Mesh) },
 	})
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lockstep-mesh/lockstep/mesh/coverage"
 	"github.com/lockstep-mesh/lockstep/registry"
 	"github.com/lockstep-mesh/lockstep/registry/compat"
 	"github.com/lockstep-mesh/lockstep/registry/folder"
@@ -36,6 +37,7 @@ const (
 	RuleRemoved    = "subject-removed" // events of this type could not be published any more
 	RuleNoDocument = "no-document"     // nothing is valid under the schema
 	RuleUnusable   = "unusable-schema" // an earlier version cannot be compiled
+	RuleClass      = "unclassified"    // a field has no masking class
 )
 
 // Finding is one thing wrong with the schemas.
@@ -90,6 +92,9 @@ type Options struct {
 	Level    registry.Level                            // for all; empty: as the baseline says
 	Policy   func(domain string) (compat.Policy, bool) // for a domain; not ok: as the baseline says
 	Baseline Baseline                                  // nil: nothing is compared
+	// Classes says of a domain whether all fields need masking classes, and what
+	// overlay gives some; nil: of no domain.
+	Classes func(domain string) (coverage.Requirement, bool)
 }
 
 // Checked is one subject that was looked at.
@@ -208,6 +213,11 @@ func (r *run) file(ctx context.Context, d Domain, p *places, f folder.File) (Che
 			Why: "no document is valid under the schema, so that every event would be refused", Cure: "remove what contradicts itself in it",
 		})
 	}
+	missing, err := r.unclassified(d, p, f)
+	if err != nil {
+		return c, nil, err
+	}
+	findings = append(findings, missing...)
 	if r.options.Baseline == nil {
 		return c, findings, nil
 	}
@@ -239,6 +249,39 @@ func (r *run) file(ctx context.Context, d Domain, p *places, f folder.File) (Che
 		}
 	}
 	return c, findings, nil
+}
+
+// unclassified are the fields of a file without a masking class, where the domain
+// requires one of all, each at its place in the schema.
+func (r *run) unclassified(d Domain, p *places, f folder.File) ([]Finding, error) {
+	if r.options.Classes == nil {
+		return nil, nil
+	}
+	requirement, ok := r.options.Classes(d.Name)
+	if !ok {
+		return nil, nil
+	}
+	missing, err := coverage.Missing(f.Subject, f.Bundle, requirement.Overlay, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.file(f.Path), err)
+	}
+	var findings []Finding
+	for _, place := range missing {
+		found := Finding{
+			Severity: Failure, Rule: RuleClass, Subject: f.Subject, Instance: place.Pointer,
+			Why: fmt.Sprintf("%q has no masking class, and the domain requires one for every field", place.Pointer), Cure: "give it an x-lockstep-class, or a class in the domain's overlay",
+		}
+		if place.Names {
+			found.Why = fmt.Sprintf("the names in the map %q have no masking class, and the domain requires one", strings.TrimSuffix(place.Pointer, "/*"))
+			found.Cure = "give the map an x-lockstep-key-class, or keys in the domain's overlay"
+		}
+		found.File, found.Pointer, found.Line, found.Column = p.locate(f, place.Schema)
+		if place.Schema == "" {
+			found.File, found.Line, found.Column = d.file(f.Path), 1, 1
+		}
+		findings = append(findings, found)
+	}
+	return findings, nil
 }
 
 // terms are the level and the policy of a subject.

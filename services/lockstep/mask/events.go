@@ -1,0 +1,171 @@
+package mask
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh"
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/lifecycle"
+)
+
+// files takes the events of a file, or of all files in a folder.
+func (g *gatherer) files(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return unreadable(name, err)
+	}
+	if !info.IsDir() {
+		return g.file(name)
+	}
+	return filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return unreadable(path, err)
+		}
+		switch filepath.Ext(path) {
+		case ".json", ".ndjson", ".jsonl":
+			if !entry.IsDir() {
+				return g.file(path)
+			}
+		}
+		return nil
+	})
+}
+
+func unreadable(name string, err error) error {
+	return &cli.Error{Code: "file", What: "events cannot be read", Where: name, Cause: err, Cure: "check the path and its permissions"}
+}
+
+func (g *gatherer) file(name string) (err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return unreadable(name, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	entity := filepath.Base(filepath.Dir(name))
+	if filepath.Ext(name) == ".json" {
+		data := new(bytes.Buffer)
+		if _, err := data.ReadFrom(file); err != nil {
+			return unreadable(name, err)
+		}
+		g.record(data.Bytes(), entity)
+		return nil
+	}
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, maxEvent)
+	for lines.Scan() {
+		if line := bytes.TrimSpace(lines.Bytes()); len(line) > 0 {
+			g.record(line, entity)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return unreadable(name, err)
+	}
+	return nil
+}
+
+// record takes an event, or one as `event tail -o json` writes it.
+func (g *gatherer) record(data []byte, entity string) {
+	var told struct {
+		Type   string          `json:"type"`
+		Data   json.RawMessage `json:"data"`
+		Stream string          `json:"stream"`
+		Action string          `json:"action"`
+	}
+	_ = json.Unmarshal(data, &told) // what it is of another form for is found out by validating it
+	eventType := g.flags.Type
+	switch {
+	case told.Stream != "" && told.Data != nil && told.Type != "":
+		eventType, data = told.Type, told.Data
+	case eventType == "":
+		eventType = g.flags.Domain + "." + entity
+		if told.Action != "" && wire.ValidToken(told.Action) {
+			eventType += "." + told.Action
+		}
+	}
+	g.event(eventType, data)
+}
+
+// The patience of somebody at a terminal.
+const (
+	connectTimeout = 3 * time.Second
+	readTimeout    = 10 * time.Second
+)
+
+// server takes the newest events of the domain in a running environment.
+func (g *gatherer) server(ctx context.Context, app *cli.App) (err error) {
+	at := g.flags.Flags.Flags
+	at.Server = g.flags.SampleFrom
+	server, err := at.Find()
+	if err != nil {
+		return err
+	}
+	conn, err := mesh.Connect(ctx, server.URL, mesh.WithCredentials(server.Credentials), mesh.WithConnectTimeout(connectTimeout),
+		mesh.WithName("lockstep"), mesh.WithLogger(app.Logger(zerolog.ErrorLevel)))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := lifecycle.Stopping(ctx)
+		defer cancel()
+		err = errors.Join(err, conn.Drain(closing))
+	}()
+	failed := func(err error) error {
+		return &cli.Error{Code: "read", What: "the events of " + g.flags.Domain + " cannot be read", Where: server.URL, Cause: err, Cure: "see that the domain's events are stored there, and that the credentials are of that environment"}
+	}
+	asking, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	stream, err := conn.JetStream().Stream(asking, wire.DomainStream(g.flags.Domain))
+	if err != nil {
+		return failed(err)
+	}
+	state := stream.CachedInfo().State
+	if state.Msgs == 0 {
+		return nil
+	}
+	from := state.FirstSeq
+	if n := uint64(g.flags.Samples); state.LastSeq >= n {
+		from = max(from, state.LastSeq-n+1)
+	}
+	consumer, err := conn.JetStream().OrderedConsumer(ctx, stream.CachedInfo().Config.Name, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
+	})
+	if err != nil {
+		return failed(err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return failed(err)
+	}
+	defer messages.Stop()
+	for {
+		m, err := messages.Next(jetstream.NextMaxWait(readTimeout))
+		if err != nil {
+			return failed(err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return failed(err)
+		}
+		if _, published, ok := wire.ParseStored(m.Subject()); ok {
+			g.event(published, m.Data())
+		} else {
+			g.skipped[fmt.Sprintf("stored on a subject that is none of %s", g.flags.Domain)]++
+		}
+		if meta.Sequence.Stream >= state.LastSeq || meta.NumPending == 0 {
+			return nil
+		}
+	}
+}
