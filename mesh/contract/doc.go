@@ -64,10 +64,12 @@
 // validates. A value that was replaced is judged as the old one was, at its
 // place; the new document is gone through again only where that doesn't suffice
 // (something was dropped or renamed, or a keyword looks at several values at
-// once). Where classes depend on more than a value's place and type, the walker
-// masks that part of the document (alternatives, "if", "contains"), or all of
-// it (conditions of the overlay, techniques that look at the whole event, and
-// whatever is going to be withheld).
+// once). Where classes depend on which alternatives or conditions hold, a value is
+// read twice: the program's verdict on them chooses what becomes of it. A
+// technique that looks at the whole event has it collected by a pass of its own.
+// What that doesn't settle ("contains", dependent schemas, choices that nest
+// deeply) the walker masks, that part of the document or all of it (conditions of
+// the overlay, and whatever is going to be withheld).
 //
 // # Hostile documents
 //

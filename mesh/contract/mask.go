@@ -17,9 +17,9 @@ import (
 // used, and the room behind dst is cleared. dst must not overlap data.
 //
 // Mask doesn't ask whether data itself is valid: what was stored is. What is
-// valid, and whose classes don't depend on more than where a value stands and
-// of which type it is, is masked in one pass over the bytes; all else goes
-// through the slow engine, with the same outcome.
+// valid, and whose classes follow from where a value stands, of which type it
+// is and which alternatives hold for it, is masked in a pass or two over the
+// bytes; all else goes through the slow engine, with the same outcome.
 func (c *Contract) Mask(dst, data []byte, m *mask.Masker) (masked []byte, stats Stats, err error) {
 	return c.For(m).Mask(dst, data)
 }
