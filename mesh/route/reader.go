@@ -257,7 +257,7 @@ func (f fields) get(name string) string {
 // A block that is malformed has none.
 func parseHeader(f fields, block string) fields {
 	f = f[:0]
-	for len(block) > 0 {
+	for block != "" {
 		line, rest, ok := strings.Cut(block, "\r\n")
 		if !ok {
 			return f[:0]

@@ -82,6 +82,9 @@ func Run(ctx context.Context, app *cli.App, f Flags) (err error) {
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 
+	if is.Role == topology.RoleLeaf {
+		environment.BoundMemory() // edge sites are small; a hub needs its processors for events
+	}
 	e, err := environment.Start(ctx, environment.Config{
 		Mesh: mesh, Name: f.Env, Data: filepath.Join(data.Path, f.Env), Durability: topology.DurabilityAlways,
 		HubURL: f.HubURL, HubCredentials: f.HubCredentials, RegistryPrimary: primary(mesh, is, f), Logger: log,
