@@ -77,6 +77,9 @@ func (b *bench) tapGate(t *testing.T) *tap {
 // events that are dropped without a word: beyond its bounds the gate must say
 // so at once, and all that it took must be stored.
 func TestStoreThatDoesNotKeepUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("198 MB take longer under the race detector than the gate waits for a store")
+	}
 	b := newBench(t, always)
 	held := b.tapGate(t)
 	js := b.async(t, 1000)
@@ -86,6 +89,8 @@ func TestStoreThatDoesNotKeepUp(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	held.held.Lock()
+	release := sync.OnceFunc(held.held.Unlock)
+	t.Cleanup(release) // a gate whose reads are held up cannot close
 	futures := make([]jetstream.PubAckFuture, n)
 	for i := range n {
 		var err error
@@ -97,11 +102,15 @@ func TestStoreThatDoesNotKeepUp(t *testing.T) {
 	for i, f := range futures {
 		open[i] = f
 	}
-	for len(open) == n { // some must be refused while nothing is stored
+	busy := 0
+	for busy == 0 && len(open) > 0 { // some must be refused while nothing is stored
 		for i, f := range open {
 			select {
 			case err := <-f.Err():
-				if api := refusal(t, err); int(api.ErrorCode) != gate.CodeBusy || api.Code != 503 {
+				switch api := refusal(t, err); {
+				case api.Code == 503 && int(api.ErrorCode) == gate.CodeBusy:
+					busy++
+				case api.Code != 503 || int(api.ErrorCode) != gate.CodeStoreSilent: // on a slow machine it has waited long enough
 					t.Fatal(err)
 				}
 				delete(open, i)
@@ -114,7 +123,10 @@ func TestStoreThatDoesNotKeepUp(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&during)
-	held.held.Unlock()
+	release()
+	if busy == 0 {
+		t.Fatal("nothing was refused for want of room")
+	}
 	stored := uint64(0)
 	for _, f := range open {
 		if _, err := outcome(t, f); err == nil {

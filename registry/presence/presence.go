@@ -141,6 +141,7 @@ type Book struct {
 type noted struct {
 	first, last time.Time
 	written     time.Time // the last of the bucket; zero: not in it
+	again       bool      // its writing or passing on failed; what the bucket says does not mend that
 }
 
 // Open makes the bucket, or takes up the one that is there, and reads it. The
@@ -246,9 +247,10 @@ func (b *Book) note(s Sighting, written bool) (due, full bool) {
 		}
 		return false, false
 	}
-	if n.last.Sub(n.written) < Every {
+	if n.last.Sub(n.written) < Every && !n.again {
 		return false, false
 	}
+	n.again = false
 	n.written = n.last // or else it would be written with each report until it is
 	return true, false
 }
@@ -306,7 +308,7 @@ func (b *Book) again(who Who) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n := b.sightings[who]; n != nil {
-		n.written = time.Time{}
+		n.again = true
 	}
 }
 

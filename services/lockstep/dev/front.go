@@ -31,6 +31,11 @@ type front struct {
 
 // newFront begins to answer on listener.
 func newFront(listener net.Listener, log zerolog.Logger) *front {
+	return newFrontWithin(listener, time.Minute, log)
+}
+
+// newFrontWithin is newFront with a limit for the writing of an answer.
+func newFrontWithin(listener net.Listener, limit time.Duration, log zerolog.Logger) *front {
 	f := &front{log: log, transport: &http.Transport{
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: time.Minute,
 	}}
@@ -41,7 +46,7 @@ func newFront(listener net.Listener, log zerolog.Logger) *front {
 	mux.HandleFunc("GET /readyz", f.readyz)
 	mux.HandleFunc("/", f.forward)
 	f.server = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: limit, IdleTimeout: 2 * time.Minute,
 	}
 	f.work.Go(func() {
 		if err := f.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -101,8 +101,7 @@ func TestFrontPassesStreamsOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(listener, zerolog.Nop())
-	f.server.WriteTimeout = 50 * time.Millisecond
+	f := newFrontWithin(listener, 50*time.Millisecond, zerolog.Nop())
 	if err := f.behind(hub.URL); err != nil {
 		t.Fatal(err)
 	}
