@@ -382,11 +382,29 @@ func (n *Node) prepare(ctx context.Context) error {
 	if n.manage, err = n.Connect("node"); err != nil {
 		return err
 	}
+	if err := n.subscribeFirst(); err != nil {
+		return err
+	}
 	if err := n.ensureStreams(ctx); err != nil {
 		return err
 	}
 	n.guard, err = startGuard(n.manage, n.config.Logger)
 	return err
+}
+
+// subscribeFirst subscribes to an inbox in the applications' account. The server
+// works out how an import leads back at the first subscription that uses it, and
+// does not guard that against a second one at the same moment.
+func (n *Node) subscribeFirst() error {
+	apps, err := n.ConnectApplications("node")
+	if err != nil {
+		return err
+	}
+	defer apps.Close()
+	if _, err := apps.SubscribeSync(apps.NewInbox()); err != nil {
+		return err
+	}
+	return apps.Flush()
 }
 
 // Environment is the environment's name.
