@@ -35,13 +35,28 @@ func TestRegistryKnowsItsConsumers(t *testing.T) {
 			}
 		}
 	}
+	event := shop.New(7).Next()
+	replica, err := client.New(staging.RegistryURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer replica.Close()
+	// A report of a subject that the replica does not know yet is not taken down.
+	for {
+		if _, err = replica.Latest(ctx, event.Type); err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	conn, err := mesh.Connect(ctx, staging.NATSURL(), mesh.WithCredentials(staging.ApplicationCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	handled := make(chan mesh.Metadata, 100)
-	event := shop.New(7).Next()
 	if _, err := mesh.Subscribe(ctx, conn, mesh.SubscribeConfig{Durable: "billing", Domain: event.Domain}, func(_ context.Context, e mesh.Event[json.RawMessage]) error {
 		handled <- e.Metadata
 		return nil
