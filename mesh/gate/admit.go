@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/lockstep-mesh/lockstep/mesh/catalog"
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 	"github.com/lockstep-mesh/lockstep/registry"
 )

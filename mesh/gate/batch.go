@@ -6,7 +6,7 @@ import (
 	"errors"
 	"strconv"
 
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 )
 
 // maxSplits is how often a batch with a duplicate is halved before the rest of

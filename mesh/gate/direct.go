@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 )
 
 // Under durability interval the stream answers most publishers itself: the

@@ -7,7 +7,7 @@
 //
 // Which contract applies belongs in mesh/catalog; what a contract says, in
 // mesh/contract; who may publish where, in mesh/node; bytes and connections, in
-// mesh/gate/link.
+// mesh/link.
 //
 // # The way of an event
 //
@@ -63,7 +63,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/lockstep-mesh/lockstep/mesh/catalog"
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 )
 
 const (

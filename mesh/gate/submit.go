@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 )
 
 const (

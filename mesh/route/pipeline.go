@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 )
 
 const (

@@ -24,16 +24,23 @@ type position struct {
 	segment    *ledger.Segment
 }
 
+// streams are those that the route reads and writes.
+func (r *Route) streams(ctx context.Context) (origin, egress jetstream.Stream, err error) {
+	if origin, err = r.js.Stream(ctx, r.origin); err != nil {
+		return nil, nil, fmt.Errorf("find stream %s: %w", r.origin, err)
+	}
+	if egress, err = r.js.Stream(ctx, r.egress); err != nil {
+		return nil, nil, fmt.Errorf("find stream %s: %w", r.egress, err)
+	}
+	return origin, egress, nil
+}
+
 // open reads the position from the egress stream, and completes what the end
 // of the process may have left half done there.
 func (r *Route) open(ctx context.Context) (*position, error) {
-	origin, err := r.js.Stream(ctx, r.origin)
+	origin, egress, err := r.streams(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("find stream %s: %w", r.origin, err)
-	}
-	egress, err := r.js.Stream(ctx, r.egress)
-	if err != nil {
-		return nil, fmt.Errorf("find stream %s: %w", r.egress, err)
+		return nil, err
 	}
 	p := &position{stream: originStream(origin.CachedInfo()), last: egress.CachedInfo().State.LastSeq}
 	if p.last == 0 {

@@ -141,13 +141,9 @@ func (s *release) rest() []uint64 {
 
 // prepare reads events from the origin and masks them.
 func (r *Route) prepare(ctx context.Context, sequences []uint64, asked *request, result *Result) (*release, error) {
-	origin, err := r.js.Stream(ctx, r.origin)
+	origin, egress, err := r.streams(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("find stream %s: %w", r.origin, err)
-	}
-	egress, err := r.js.Stream(ctx, r.egress)
-	if err != nil {
-		return nil, fmt.Errorf("find stream %s: %w", r.egress, err)
+		return nil, err
 	}
 	s := &release{request: asked, done: make(chan error, 1)}
 	known := map[uint64]uint64{}

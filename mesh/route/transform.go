@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )

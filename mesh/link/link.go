@@ -1,5 +1,5 @@
-// Package link is a connection to a NATS server reduced to what a gate does a
-// hundred thousand times a second: take messages in, and write messages out.
+// Package link is a connection to a NATS server reduced to what gates and routes
+// do a hundred thousand times a second: take messages in, and write messages out.
 //
 // It reads many messages with one system call and hands them over together, in
 // place, and it writes with one system call what was appended since the last.
@@ -10,7 +10,7 @@
 //
 // A link takes server and credentials from a connection of nats.go, and comes
 // back by itself when it is lost. Requests, streams and everything else belong
-// to nats.go; what the messages say, to the gate.
+// to nats.go; what the messages say, to the gate or the route.
 package link
 
 import (

@@ -15,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
-	"github.com/lockstep-mesh/lockstep/mesh/gate/link"
+	"github.com/lockstep-mesh/lockstep/mesh/link"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
