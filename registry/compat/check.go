@@ -327,24 +327,13 @@ func (c *check) exhausted() bool {
 // key names a question. Worlds are equal when they are made of the same schemas.
 func (c *check) key(w *world, r *v5.Schema) string {
 	b := make([]byte, 0, 4*(len(w.all)+len(w.scope)+len(w.none)+4)+16*len(w.present))
-	list := func(schemas []*v5.Schema) {
-		ids := make([]uint32, len(schemas))
-		for i, s := range schemas {
-			ids[i] = c.id(s)
-		}
-		slices.Sort(ids)
-		for _, id := range slices.Compact(ids) {
-			b = binary.BigEndian.AppendUint32(b, id)
-		}
-		b = binary.BigEndian.AppendUint32(b, 0)
-	}
 	b = binary.BigEndian.AppendUint32(b, c.id(r))
 	b = append(b, byte(w.kinds), boolByte(w.closed))
-	list(w.all)
-	list(w.none)
+	b = c.appendIDs(b, w.all)
+	b = c.appendIDs(b, w.none)
 	if w.closed {
-		list(w.scope)
-		list(w.inert)
+		b = c.appendIDs(b, w.scope)
+		b = c.appendIDs(b, w.inert)
 	}
 	for _, d := range w.done {
 		b = binary.BigEndian.AppendUint32(b, c.id(d.schema))
@@ -355,6 +344,19 @@ func (c *check) key(w *world, r *v5.Schema) string {
 		b = append(b, name...)
 	}
 	return string(b)
+}
+
+// appendIDs names a set of schemas, whatever their order.
+func (c *check) appendIDs(b []byte, schemas []*v5.Schema) []byte {
+	ids := make([]uint32, len(schemas))
+	for i, s := range schemas {
+		ids[i] = c.id(s)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		b = binary.BigEndian.AppendUint32(b, id)
+	}
+	return binary.BigEndian.AppendUint32(b, 0)
 }
 
 func (c *check) id(s *v5.Schema) uint32 {

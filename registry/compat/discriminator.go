@@ -19,12 +19,12 @@ func (c *check) traitsOf(s *v5.Schema) *traits {
 		return t
 	}
 	t := &traits{required: map[string]bool{}, listed: map[string][][]any{}}
-	for _, part := range inclusions(s) {
+	for _, part := range c.included(s) {
 		for _, name := range part.Required {
 			t.required[name] = true
 		}
 		for name, property := range part.Properties {
-			for _, p := range inclusions(property) {
+			for _, p := range c.included(property) {
 				if values, ok := listedValues(p); ok {
 					t.listed[name] = append(t.listed[name], values)
 				}
@@ -35,17 +35,11 @@ func (c *check) traitsOf(s *v5.Schema) *traits {
 	return t
 }
 
-// inclusions are s and all that applies wherever it does, by reference or allOf.
-func inclusions(s *v5.Schema) []*v5.Schema {
-	all := []*v5.Schema{s}
-	for i := 0; i < len(all); i++ {
-		for _, sub := range slices.Concat(refs(all[i]), all[i].AllOf) {
-			if !slices.Contains(all, sub) {
-				all = append(all, sub)
-			}
-		}
-	}
-	return all
+// included are s and all that applies wherever it does, by reference or allOf.
+func (c *check) included(s *v5.Schema) []*v5.Schema {
+	w := &world{kinds: anything}
+	c.follow(w, s)
+	return w.all
 }
 
 // apart reports whether no object is valid under all of the schemas and under s,

@@ -108,15 +108,7 @@ func (c *check) writeValues(b []byte, values []any) []byte {
 func (c *check) goalKey(g goal) string {
 	b := make([]byte, 0, 64)
 	for _, list := range [...][]*v5.Schema{g.holds, g.fails, g.scope, g.inert} {
-		ids := make([]uint32, len(list))
-		for i, s := range list {
-			ids[i] = c.id(s)
-		}
-		slices.Sort(ids)
-		for _, id := range slices.Compact(ids) {
-			b = binary.BigEndian.AppendUint32(b, id)
-		}
-		b = binary.BigEndian.AppendUint32(b, 0)
+		b = c.appendIDs(b, list)
 	}
 	b = append(b, byte(g.kinds), boolByte(g.closed), boolByte(g.aimed), boolByte(g.root))
 	for _, f := range g.facts {

@@ -15,12 +15,18 @@ type registered struct {
 	content
 }
 
-func (a *api) register(r *http.Request) (any, error) {
+// submitted is the schema that a request brings, and the subject that it is for.
+func (a *api) submitted(r *http.Request) (string, registry.Schema, error) {
 	s, err := readSchema(r)
 	if err != nil {
-		return nil, err
+		return "", s, err
 	}
 	subject, err := a.subject(r)
+	return subject, s, err
+}
+
+func (a *api) register(r *http.Request) (any, error) {
+	subject, s, err := a.submitted(r)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +42,7 @@ func asRegistered(v registry.Version) registered {
 }
 
 func (a *api) lookUp(r *http.Request) (any, error) {
-	s, err := readSchema(r)
-	if err != nil {
-		return nil, err
-	}
-	subject, err := a.subject(r)
+	subject, s, err := a.submitted(r)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +103,7 @@ type verdictBody struct {
 
 // compatibleWith checks a schema beside one version.
 func (a *api) compatibleWith(r *http.Request) (any, error) {
-	s, err := readSchema(r)
-	if err != nil {
-		return nil, err
-	}
-	subject, err := a.subject(r)
+	subject, s, err := a.submitted(r)
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +118,7 @@ func (a *api) compatibleWith(r *http.Request) (any, error) {
 // compatibleWithAll checks a schema beside all versions that it would have to be
 // compatible with.
 func (a *api) compatibleWithAll(r *http.Request) (any, error) {
-	s, err := readSchema(r)
-	if err != nil {
-		return nil, err
-	}
-	subject, err := a.subject(r)
+	subject, s, err := a.submitted(r)
 	if err != nil {
 		return nil, err
 	}
