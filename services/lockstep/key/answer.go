@@ -107,11 +107,7 @@ func (f foresight) Table(w io.Writer) {
 
 // confirmed does something that can't be undone, or says what it would break.
 func (f Flags) confirmed(ctx context.Context, app *cli.App, foresee func(custody.State) (foresight, error), do func(context.Context, custody.Client, custody.Who) (custody.State, error)) error {
-	by, err := f.Who()
-	if err != nil {
-		return err
-	}
-	client, end, err := f.client()
+	client, who, end, err := f.asker()
 	if err != nil {
 		return err
 	}
@@ -127,7 +123,7 @@ func (f Flags) confirmed(ctx context.Context, app *cli.App, foresee func(custody
 	if !f.Yes {
 		return &cli.Error{Code: "not_confirmed", What: "nothing was done", Why: "it can't be undone", Cure: "say --yes to do it", Partial: ahead}
 	}
-	state, err = do(ctx, client, custody.Who{By: by})
+	state, err = do(ctx, client, who)
 	if err != nil {
 		return operator.Explain("the keys cannot be changed", err)
 	}

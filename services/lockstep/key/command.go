@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/key/custody"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/operator"
@@ -84,6 +85,24 @@ func (f Flags) client() (custody.Client, func(), error) {
 		return custody.Client{}, nil, err
 	}
 	return custody.Client{Conn: at.Conn, Environment: at.Name}, at.Close, nil
+}
+
+// asker is client for what is put on record, with who asks.
+func (f Flags) asker() (custody.Client, custody.Who, func(), error) {
+	by, err := f.Who()
+	if err != nil {
+		return custody.Client{}, custody.Who{}, nil, err
+	}
+	client, end, err := f.client()
+	return client, custody.Who{By: by}, end, err
+}
+
+// checkClass refuses a class that is none.
+func checkClass(class string) error {
+	if !mask.Class(class).Known() {
+		return cli.Usage("--class %q: there is no such class", class)
+	}
+	return nil
 }
 
 func rotateCommand(app *cli.App) *cobra.Command {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/key/custody"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/operator"
@@ -48,19 +47,15 @@ value's; who has it and both parts of the data can join them as before.`,
 
 // Map writes the pairs, a page at a time.
 func Map(ctx context.Context, app *cli.App, f MapFlags) error {
-	if !mask.Class(f.Class).Known() {
-		return cli.Usage("--class %q: there is no such class", f.Class)
-	}
-	by, err := f.Who()
-	if err != nil {
+	if err := checkClass(f.Class); err != nil {
 		return err
 	}
-	client, end, err := f.client()
+	client, who, end, err := f.asker()
 	if err != nil {
 		return err
 	}
 	defer end()
-	q := custody.MapRequest{Who: custody.Who{By: by}, To: f.To, Domain: f.Domain, Class: f.Class, Old: f.Old, New: f.New, First: f.First}
+	q := custody.MapRequest{Who: who, To: f.To, Domain: f.Domain, Class: f.Class, Old: f.Old, New: f.New, First: f.First}
 	skipped, known := 0, map[custody.Pair]bool{}
 	for first := true; first || q.First > 0; first = false {
 		page, err := client.Map(ctx, q)

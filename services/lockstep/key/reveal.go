@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/key/custody"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/operator"
@@ -45,19 +44,15 @@ A token may begin with a hyphen: put -- before it.`,
 
 // Reveal shows the value behind a token.
 func Reveal(ctx context.Context, app *cli.App, f RevealFlags) error {
-	if !mask.Class(f.Class).Known() {
-		return cli.Usage("--class %q: there is no such class", f.Class)
-	}
-	by, err := f.Who()
-	if err != nil {
+	if err := checkClass(f.Class); err != nil {
 		return err
 	}
-	client, end, err := f.client()
+	client, who, end, err := f.asker()
 	if err != nil {
 		return err
 	}
 	defer end()
-	got, err := client.Reveal(ctx, custody.RevealRequest{Who: custody.Who{By: by}, To: f.To, Class: f.Class, Token: f.Token})
+	got, err := client.Reveal(ctx, custody.RevealRequest{Who: who, To: f.To, Class: f.Class, Token: f.Token})
 	if err != nil {
 		return operator.Explain("the value cannot be revealed", err)
 	}

@@ -76,9 +76,6 @@ func Compile(values []string) (*Searcher, error) {
 	return s, nil
 }
 
-// Len is the number of patterns: each value in each form that differs.
-func (s *Searcher) Len() int { return len(s.patterns) }
-
 func load(text string, at int) uint64 {
 	return binary.LittleEndian.Uint64([]byte(text[at : at+window]))
 }

@@ -52,29 +52,11 @@ field and what is in it.`,
 
 // Explain answers with the fields of a type.
 func Explain(ctx context.Context, app *cli.App, f ExplainFlags) error {
-	s, err := f.open(app)
+	x, err := f.crossing(ctx, app, f.Route, f.Type)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	v, err := s.find(ctx, f.Type)
-	if err != nil {
-		return err
-	}
-	domain, _, _ := strings.Cut(f.Type, ".")
-	route, err := f.find(s.mesh, domain)
-	if err != nil {
-		return err
-	}
-	c, err := s.compile(v)
-	if err != nil {
-		return err
-	}
-	m, k, err := f.masker(ctx, s.mesh, route, f.Key)
-	if err != nil {
-		return err
-	}
-	report, err := coverage.Of(c, m)
+	report, err := coverage.Of(x.contract, x.masker)
 	if err != nil {
 		return err
 	}
@@ -85,7 +67,7 @@ func Explain(ctx context.Context, app *cli.App, f ExplainFlags) error {
 		}
 	}
 	e := explanation{
-		Type: f.Type, Subject: v.subject, Version: v.number, From: route.From, To: route.To, Policy: m.Policy(), Key: k,
+		Type: f.Type, Subject: x.subject, Version: x.number, From: x.route.From, To: x.route.To, Policy: x.masker.Policy(), Key: x.key,
 		Fields: make([]explained, len(fields)), Techniques: map[mask.Technique]technique{}, Repeats: report.Repeats, Partial: report.Partial, whole: f.Field == "",
 	}
 	for i, field := range fields {

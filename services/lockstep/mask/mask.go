@@ -102,6 +102,37 @@ type key struct {
 	fault error // why it can't be read
 }
 
+// crossing is what happens to the events of a type on a route.
+type crossing struct {
+	version
+	route    topology.Route
+	contract *contract.Contract
+	masker   *mask.Masker
+	key      key
+}
+
+// crossing finds a type's newest schema, the route that is meant, and what masks
+// there.
+func (f Flags) crossing(ctx context.Context, app *cli.App, r Route, eventType string) (x crossing, err error) {
+	s, err := f.open(app)
+	if err != nil {
+		return x, err
+	}
+	defer s.close()
+	if x.version, err = s.find(ctx, eventType); err != nil {
+		return x, err
+	}
+	domain, _, _ := strings.Cut(eventType, ".")
+	if x.route, err = r.find(s.mesh, domain); err != nil {
+		return x, err
+	}
+	if x.contract, err = s.compile(x.version); err != nil {
+		return x, err
+	}
+	x.masker, x.key, err = f.masker(ctx, s.mesh, x.route, r.Key)
+	return x, err
+}
+
 // masker is the policy of a route, under the origin's key or, where that can't be
 // read, under one that is made up.
 func (f Flags) masker(ctx context.Context, mesh *topology.Mesh, route topology.Route, source string) (*mask.Masker, key, error) {

@@ -64,33 +64,15 @@ func Preview(ctx context.Context, app *cli.App, f PreviewFlags) error {
 	case !isFile:
 		f.Type = f.Name
 	}
-	s, err := f.open(app)
+	x, err := f.crossing(ctx, app, f.Route, f.Type)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	v, err := s.find(ctx, f.Type)
-	if err != nil {
-		return err
-	}
-	domain, _, _ := strings.Cut(f.Type, ".")
-	route, err := f.find(s.mesh, domain)
-	if err != nil {
-		return err
-	}
-	c, err := s.compile(v)
-	if err != nil {
-		return err
-	}
-	m, k, err := f.masker(ctx, s.mesh, route, f.Key)
-	if err != nil {
-		return err
-	}
-	if f.Raw && k.ID == "" {
-		return notAllowed(route.From, k)
+	if f.Raw && x.key.ID == "" {
+		return notAllowed(x.route.From, x.key)
 	}
 	p := preview{
-		Type: f.Type, Subject: v.subject, Version: v.number, From: route.From, To: route.To, Policy: m.Policy(), Key: k, Raw: f.Raw,
+		Type: f.Type, Subject: x.subject, Version: x.number, From: x.route.From, To: x.route.To, Policy: x.masker.Policy(), Key: x.key, Raw: f.Raw,
 		Event: "made from the schema", Values: []previewed{},
 	}
 	var data []byte
@@ -98,13 +80,13 @@ func Preview(ctx context.Context, app *cli.App, f PreviewFlags) error {
 		if data, p.Event, err = read(app, f.Name); err != nil {
 			return err
 		}
-		if err := valid(c, data, p.Event, v); err != nil {
+		if err := valid(x.contract, data, p.Event, x.version); err != nil {
 			return err
 		}
-	} else if data, err = made(v); err != nil {
+	} else if data, err = made(x.version); err != nil {
 		return err
 	}
-	return p.fill(c, m, data, app)
+	return p.fill(x.contract, x.masker, data, app)
 }
 
 // notAllowed refuses to show values to who can't read the origin's key.

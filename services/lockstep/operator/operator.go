@@ -9,11 +9,8 @@ package operator
 import (
 	"context"
 	"errors"
-	"maps"
 	"os/user"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/pflag"
@@ -53,23 +50,16 @@ type Environment struct {
 // Close ends the connection.
 func (e *Environment) Close() { e.Conn.Close() }
 
-// Connect reaches the environment that the flags mean.
-func (f Flags) Connect(name string) (*Environment, error) {
+// Connect reaches the environment that the flags mean, for a part of the program.
+func (f Flags) Connect(part string) (*Environment, error) {
 	if f.Data == "" {
 		return nil, cli.Usage("--data is missing: only who may read the environment's data directory can do this")
 	}
-	all, hub, err := f.All()
+	name, found, err := f.Chosen()
 	if err != nil {
 		return nil, err
 	}
-	e := &Environment{Name: f.Env, URL: f.Server}
-	if e.Name == "" {
-		e.Name = hub
-	}
-	found, ok := all[e.Name]
-	if !ok {
-		return nil, cli.Usage("there is no environment %q; there are %s", e.Name, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
-	}
+	e := &Environment{Name: name, URL: f.Server}
 	if e.URL == "" {
 		e.URL = found.NATS
 	}
@@ -79,7 +69,7 @@ func (f Flags) Connect(name string) (*Environment, error) {
 			Cure: "name it with --server",
 		}
 	}
-	if e.Conn, err = node.ConnectOperator(filepath.Join(f.Data, e.Name), e.URL, name); err != nil {
+	if e.Conn, err = node.ConnectOperator(filepath.Join(f.Data, e.Name), e.URL, part); err != nil {
 		return nil, err
 	}
 	return e, nil

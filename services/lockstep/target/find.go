@@ -53,17 +53,11 @@ type Server struct {
 func (f Flags) Find() (Server, error) {
 	s := Server{Environment: f.Env, URL: f.Server, Credentials: f.Creds}
 	if s.URL == "" || s.Credentials == "" {
-		all, hub, err := f.All()
+		name, e, err := f.Chosen()
 		if err != nil {
 			return s, err
 		}
-		if s.Environment == "" {
-			s.Environment = hub
-		}
-		e, ok := all[s.Environment]
-		if !ok {
-			return s, cli.Usage("there is no environment %q; there are %s", s.Environment, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
-		}
+		s.Environment = name
 		if s.URL == "" {
 			s.URL = e.NATS
 		}
@@ -80,6 +74,22 @@ func (f Flags) Find() (Server, error) {
 		}
 	}
 	return s, nil
+}
+
+// Chosen is the environment that the flags name, or else the hub.
+func (f Flags) Chosen() (name string, e Environment, err error) {
+	all, name, err := f.All()
+	if err != nil {
+		return "", e, err
+	}
+	if f.Env != "" {
+		name = f.Env
+	}
+	e, ok := all[name]
+	if !ok {
+		return "", e, cli.Usage("there is no environment %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+	}
+	return name, e, nil
 }
 
 // All are the mesh's environments by name, and the hub's name.

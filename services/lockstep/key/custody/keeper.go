@@ -150,12 +150,6 @@ func (k *Keeper) Keys() (*mask.Ring, error) {
 	return k.ring, k.fault
 }
 
-// Err is why there is no key, or nil.
-func (k *Keeper) Err() error {
-	_, err := k.Keys()
-	return err
-}
-
 // Serve answers requests until Close.
 func (k *Keeper) Serve() error {
 	for verb, handle := range map[string]handler{
