@@ -38,15 +38,8 @@ type canaryMesh struct {
 	dir, file, data string
 	processes       map[string]*process
 	logs            map[string][]string // of processes that were ended
-	ready           map[string]servedHTTP
+	ready           map[string]served
 	taps            map[string]*canary.Tap
-}
-
-// servedHTTP is more of what `lockstep serve -o json` prints.
-type servedHTTP struct {
-	served
-	Registry string `json:"registry"`
-	HTTP     string `json:"http"`
 }
 
 var leaves = []string{"staging", "testing", "edge-berlin"}
@@ -56,7 +49,7 @@ func startCanaryMesh(t *testing.T, change func(string) string) *canaryMesh {
 	t.Helper()
 	m := &canaryMesh{
 		dir: t.TempDir(), processes: map[string]*process{}, logs: map[string][]string{},
-		ready: map[string]servedHTTP{}, taps: map[string]*canary.Tap{},
+		ready: map[string]served{}, taps: map[string]*canary.Tap{},
 	}
 	m.file, m.data = filepath.Join(m.dir, "mesh.yaml"), filepath.Join(m.dir, "data")
 	if err := os.CopyFS(m.dir, os.DirFS(filepath.Join("..", "schemas"))); err != nil {
@@ -94,10 +87,7 @@ func startCanaryMesh(t *testing.T, change func(string) string) *canaryMesh {
 
 func (m *canaryMesh) start(t *testing.T, name string) {
 	t.Helper()
-	p := launch(t, nil, "serve", "--env", name, "--mesh", m.file, "--data", m.data, "-o", "json")
-	var ready servedHTTP
-	p.await(t, &ready)
-	m.processes[name], m.ready[name] = p, ready
+	m.processes[name], m.ready[name] = serve(t, name, m.file, m.data)
 }
 
 // again kills an environment and brings it back.
@@ -127,34 +117,13 @@ func (m *canaryMesh) types(t *testing.T) []type_ {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundles := map[string]*jsonschema.Bundle{}
-	var bundle func(subject, version string) *jsonschema.Bundle
-	bundle = func(subject, version string) *jsonschema.Bundle {
-		key := subject + "@" + version
-		if b := bundles[key]; b != nil {
-			return b
-		}
-		s, err := c.Version(t.Context(), subject, version)
-		if err != nil {
-			t.Fatal(err)
-		}
-		document, err := jsonschema.Parse([]byte(s.Schema))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := &jsonschema.Bundle{Document: document, References: map[string]*jsonschema.Bundle{}}
-		bundles[key] = b
-		for _, r := range s.References {
-			b.References[r.Name] = bundle(r.Subject, fmt.Sprint(r.Version))
-		}
-		return b
-	}
+	known := map[string]*jsonschema.Bundle{}
 	var all []type_
 	for _, subject := range subjects {
 		if strings.Contains(subject, ".common.") {
 			continue // definitions, and no events
 		}
-		b := bundle(subject, "latest")
+		b := bundleFrom(t, c, known, subject, "latest")
 		linked, err := b.Link()
 		if err != nil {
 			t.Fatal(err)
@@ -582,10 +551,3 @@ func checkCrossed(t *testing.T, m *canaryMesh, a *aviary, s *leak.Searcher, text
 
 // personal are names of fields that nobody may let pass.
 var personal = regexp.MustCompile(`(?i)email|login|phone|person|first_name|last_name|birth|iban|street|ip_address|password|token|[/ ](card|secret|body|message)$|\((key|action|message id|ce-id|header|tracestate|baggage|undeclared)\)`)
-
-func corpusRoot() string {
-	if root := os.Getenv("LOCKSTEP_CORPUS"); root != "" {
-		return root
-	}
-	return filepath.Join("..", "..", "shared", "corpus")
-}

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"pgregory.net/rapid"
 
@@ -46,13 +45,8 @@ func startSolo(t *testing.T) solo {
 	if err := os.WriteFile(mesh, []byte(gatedMesh), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var at struct{ NATS, Credentials, Registry string }
-	launch(t, nil, "serve", "--env", "solo", "--mesh", mesh, "--data", dir, "-o", "json").await(t, &at)
-	nc, err := nats.Connect(at.NATS, nats.UserCredentials(at.Credentials))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	_, at := serve(t, "solo", mesh, dir)
+	nc := connect(t, at.NATS, at.Credentials)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)

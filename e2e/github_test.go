@@ -291,12 +291,12 @@ func checkValid(t *testing.T, d dev, messages []jetstream.Msg) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compiled := map[string]*contract.Contract{}
+	known, compiled := map[string]*jsonschema.Bundle{}, map[string]*contract.Contract{}
 	for _, m := range messages {
 		subject, version := m.Headers().Get(wire.HeaderSchemaSubject), m.Headers().Get(wire.HeaderSchemaVersion)
 		key := subject + "@" + version
 		if compiled[key] == nil {
-			bundle := bundleFrom(t, replica, subject, version)
+			bundle := bundleFrom(t, replica, known, subject, version)
 			if compiled[key], err = contract.Compile(bundle, contract.Options{Subject: subject}); err != nil {
 				t.Fatal(err)
 			}
@@ -307,9 +307,15 @@ func checkValid(t *testing.T, d dev, messages []jetstream.Msg) {
 	}
 }
 
-func bundleFrom(t *testing.T, replica *client.Client, subject, version string) *jsonschema.Bundle {
+// bundleFrom is a version with what it refers to, as a registry has it. What is
+// known is not asked for again.
+func bundleFrom(t *testing.T, from *client.Client, known map[string]*jsonschema.Bundle, subject, version string) *jsonschema.Bundle {
 	t.Helper()
-	s, err := replica.Version(t.Context(), subject, version)
+	key := subject + "@" + version
+	if b := known[key]; b != nil {
+		return b
+	}
+	s, err := from.Version(t.Context(), subject, version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,8 +324,9 @@ func bundleFrom(t *testing.T, replica *client.Client, subject, version string) *
 		t.Fatal(err)
 	}
 	b := &jsonschema.Bundle{Document: document, References: map[string]*jsonschema.Bundle{}}
+	known[key] = b
 	for _, r := range s.References {
-		b.References[r.Name] = bundleFrom(t, replica, r.Subject, fmt.Sprint(r.Version))
+		b.References[r.Name] = bundleFrom(t, from, known, r.Subject, fmt.Sprint(r.Version))
 	}
 	return b
 }

@@ -64,12 +64,6 @@ type order struct {
 	Email   string `json:"email"`
 }
 
-// served is what `lockstep serve -o json` prints when it is ready.
-type served struct {
-	NATS        string `json:"nats"`
-	Credentials string `json:"credentials"`
-}
-
 // number is an environment variable that makes the test longer, or its default.
 func number(t *testing.T, name string, short int) int {
 	t.Helper()
@@ -100,9 +94,7 @@ func TestKilledProcessesLoseNothing(t *testing.T) {
 	write(t, filepath.Join(dir, "orders", "order", "placed.schema.json"), killSchema)
 	data := filepath.Join(dir, "data")
 	start := func(environment string) *process {
-		p := launch(t, nil, "serve", "--env", environment, "--mesh", file, "--data", data, "-o", "json")
-		var s served
-		p.await(t, &s)
+		p, _ := serve(t, environment, file, data)
 		return p
 	}
 	processes := map[string]*process{"production": start("production")}

@@ -135,6 +135,23 @@ func (p *process) log() string {
 	return p.stderr.String()
 }
 
+// served is what `lockstep serve -o json` prints when it is ready.
+type served struct {
+	NATS        string `json:"nats"`
+	Credentials string `json:"credentials"`
+	Registry    string `json:"registry"`
+	HTTP        string `json:"http"`
+}
+
+// serve starts one environment as a process of its own.
+func serve(t *testing.T, environment, file, data string) (*process, served) {
+	t.Helper()
+	p := launch(t, nil, "serve", "--env", environment, "--mesh", file, "--data", data, "-o", "json")
+	var s served
+	p.await(t, &s)
+	return p, s
+}
+
 // run executes the command to its end.
 func run(t *testing.T, args ...string) (stdout []byte, err error) {
 	t.Helper()
@@ -163,14 +180,18 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// corpusRoot is where the shared corpus is, if it is here.
+func corpusRoot() string {
+	if root := os.Getenv("LOCKSTEP_CORPUS"); root != "" {
+		return root
+	}
+	return filepath.Join("..", "..", "shared", "corpus")
+}
+
 // corpus is a folder of the shared corpus; the test is skipped without it.
 func corpus(t *testing.T, folder string) string {
 	t.Helper()
-	root := os.Getenv("LOCKSTEP_CORPUS")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "corpus")
-	}
-	path := filepath.Join(root, folder)
+	path := filepath.Join(corpusRoot(), folder)
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("the corpus is not here: %v", err)
 	}

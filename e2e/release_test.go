@@ -101,10 +101,7 @@ func startTwo(t *testing.T, rules string) *twoOf {
 
 func (m *twoOf) start(t *testing.T, name string) {
 	t.Helper()
-	p := launch(t, nil, "serve", "--env", name, "--mesh", m.file, "--data", m.data, "-o", "json")
-	var s served
-	p.await(t, &s)
-	m.processes[name] = p
+	m.processes[name], _ = serve(t, name, m.file, m.data)
 }
 
 // run runs an operator's command in production; it must end with the exit code.
