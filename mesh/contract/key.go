@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,9 +67,6 @@ func (c *Contract) KeyTokens(data []byte) ([]string, error) {
 	if len(c.key) == 0 {
 		return nil, nil
 	}
-	if tokens := c.quickTokens(data); tokens != nil {
-		return tokens, nil
-	}
 	value, err := strictjson.Decode(data, c.options.Limits)
 	var syntax *SyntaxError
 	if errors.As(err, &syntax) {
@@ -92,28 +90,48 @@ func (c *Contract) KeyTokens(data []byte) ([]string, error) {
 	return tokens, nil
 }
 
-// quickTokens are the key's tokens, found without decoding the document; nil if
-// one of them can't be, for whatever reason.
-func (c *Contract) quickTokens(data []byte) []string {
-	tokens := make([]string, len(c.key))
-	ok := program.Find(data, c.options.Limits, c.keyPaths, func(i int, text []byte) {
+// AppendKey appends the tokens of KeyTokens, a dot before each, for an event that
+// is known to be valid. It reads no further than to the last value of the key.
+func (c *Contract) AppendKey(dst, valid []byte) ([]byte, error) {
+	if quick, ok := c.quickKey(dst, valid); ok {
+		return quick, nil
+	}
+	tokens, err := c.KeyTokens(valid)
+	for _, token := range tokens {
+		dst = append(append(dst, '.'), token...)
+	}
+	return dst, err
+}
+
+// quickKey is AppendKey without decoding the document. It is not ok if a value
+// is absent or can't be a token, or for whatever other reason.
+func (c *Contract) quickKey(dst, valid []byte) ([]byte, bool) {
+	var room [4][]byte
+	values := append(room[:0], make([][]byte, len(c.key))...)
+	if !program.Find(valid, c.options.Limits, c.keyPaths, values) {
+		return dst, false
+	}
+	quick := dst
+	for _, quoted := range values {
+		text := quoted
 		switch text[0] {
 		case '"':
-			var err error
-			if text, err = jsontext.AppendUnquote(nil, text); err != nil {
-				return
+			if text = text[1 : len(text)-1]; bytes.IndexByte(text, '\\') >= 0 {
+				var err error
+				if text, err = jsontext.AppendUnquote(nil, quoted); err != nil {
+					return dst, false
+				}
 			}
 		case '{', '[', 'n':
-			return
+			return dst, false
 		}
-		if token := escapeKey(string(text)); len(token) <= maxKeyToken {
-			tokens[i] = token
+		start := len(quick) + 1
+		quick = appendEscaped(append(quick, '.'), text)
+		if size := len(quick) - start; size == 0 || size > maxKeyToken {
+			return dst, false
 		}
-	})
-	if !ok || slices.Contains(tokens, "") {
-		return nil
 	}
-	return tokens
+	return quick, true
 }
 
 // keyToken is the token for one part of the key, or what was found in its stead.
@@ -142,17 +160,18 @@ func keyToken(value any, pointer string) (token, found string) {
 	return token, ""
 }
 
-func escapeKey(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(".*>%", r) }) {
-		return text
-	}
-	var b strings.Builder
-	for i := range len(text) {
-		if c := text[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(".*>%", c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
+// escapeKey is a text as a token.
+func escapeKey(text string) string { return string(appendEscaped(nil, []byte(text))) }
+
+func appendEscaped(dst, text []byte) []byte {
+	const digits = "0123456789ABCDEF"
+	for _, c := range text {
+		switch {
+		case c <= ' ', c >= 0x7f, c == '.', c == '*', c == '>', c == '%':
+			dst = append(dst, '%', digits[c>>4], digits[c&15])
+		default:
+			dst = append(dst, c)
 		}
 	}
-	return b.String()
+	return dst
 }

@@ -10,37 +10,34 @@ import (
 // MaxPaths is how many values Find looks for at most.
 const MaxPaths = 64
 
-// Find looks for values in a document in one pass: paths has the names (or, for
-// items, indexes) on the way to each. It calls found with the index of a path and
-// the text of the value there, which lies in data. It reports false if data is
-// not strict JSON, or if there are more paths than MaxPaths; then what was found
-// means nothing.
-func Find(data []byte, limits strictjson.Limits, paths [][]string, found func(path int, text []byte)) bool {
+// Find looks for values in a document that is known to be strict JSON: paths has
+// the names (or, for items, indexes) on the way to each. It puts the texts of the
+// values, which lie in data, into found, where each has its path's index, and stops
+// when it has found all. It reports false if it has not, or if there are more paths
+// than MaxPaths.
+func Find(data []byte, limits strictjson.Limits, paths [][]string, found [][]byte) bool {
 	limits = limits.Resolve()
 	if len(data) > limits.MaxBytes || len(paths) > MaxPaths {
 		return false
 	}
 	r := runs.Get().(*run)
 	r.begin(&Program{limits: limits}, data)
-	f := finding{run: r, paths: paths, found: found}
-	ok := f.value(1<<len(paths)-1, 0)
-	if ok {
-		r.next()
-		ok = r.pos == len(data)
-	}
+	f := finding{run: r, paths: paths, found: found, missing: 1<<len(paths) - 1}
+	f.value(f.missing, 0)
 	r.reset()
 	runs.Put(r)
-	return ok
+	return f.missing == 0
 }
 
 type finding struct {
 	*run
-	paths [][]string
-	found func(path int, text []byte)
+	paths   [][]string
+	found   [][]byte
+	missing uint64 // the paths whose values are not found yet
 }
 
 // value goes through a value, to which the paths in the set lead with their
-// first level names.
+// first level names. It reports whether there is a reason to read on.
 func (f *finding) value(paths uint64, level int) bool {
 	f.next()
 	if f.pos >= len(f.data) {
@@ -68,9 +65,10 @@ func (f *finding) value(paths uint64, level int) bool {
 		f.depth--
 	}
 	for ; ok && here != 0; here &= here - 1 {
-		f.found(bits.TrailingZeros64(here), f.data[start:f.pos])
+		f.found[bits.TrailingZeros64(here)] = f.data[start:f.pos]
+		f.missing &^= here & -here
 	}
-	return ok
+	return ok && f.missing != 0
 }
 
 func (f *finding) members(paths uint64, level int) bool {
@@ -83,7 +81,7 @@ func (f *finding) members(paths uint64, level int) bool {
 	defer f.names.close(o)
 	for {
 		text, ok := f.name()
-		if !ok || !f.names.add(&o, text) || !f.value(f.with(paths, level, text), level+1) {
+		if !ok || !f.value(f.with(paths, level, text), level+1) {
 			return false
 		}
 		switch f.next() {
