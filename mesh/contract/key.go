@@ -59,6 +59,9 @@ func keyPointers(d *jsonschema.Document) ([]string, error) {
 // order of its subject's tokens; nil if the schema gives none.
 func (c *Contract) Key() []string { return slices.Clone(c.key) }
 
+// KeyParts is how many values make up an event's key; 0 if the schema gives none.
+func (c *Contract) KeyParts() int { return len(c.key) }
+
 // KeyTokens are the values of the event's key as tokens of a subject. A
 // character that can't stand in a token, and '%', is percent-encoded. The
 // error is an *Invalid: a value is absent, empty, too long, or no string,

@@ -46,7 +46,7 @@ type Watermark struct {
 	Sent         uint64 `json:"sent"`               // events that crossed
 	Withheld     uint64 `json:"withheld"`           // events that did not, each with a marker
 	Released     uint64 `json:"released,omitempty"` // events withheld in this or an earlier range that crossed meanwhile, each with a record
-	Digest       Digest `json:"digest"`             // of the segment's events and markers, in origin order, and of its records of releases
+	Digest       Digest `json:"digest"`             // over the digests of the segment's events and markers, in origin order, and its records of releases
 	Chain        Digest `json:"chain"`              // over the digests of this and all segments before it
 }
 
@@ -96,17 +96,31 @@ func NewSegment(originStream string, from uint64, chain Digest) *Segment {
 	return &Segment{stream: originStream, from: from, to: from - 1, chain: chain, sum: sha256.New()}
 }
 
-// Add takes in one message: an event under its stored subject, or a withheld
-// marker under its ledger subject. It keeps nothing of what it is given.
-func (s *Segment) Add(sequence uint64, subject string, header nats.Header, data []byte) {
-	s.scratch = appendMessage(s.scratch[:0], sequence, subject, header, data)
+// AddEvent takes in one event that crosses, by its digest.
+func (s *Segment) AddEvent(sequence uint64, d Digest) {
+	s.add(sequence, d)
+	s.sent++
+}
+
+// AddMarker takes in the marker of an event that is withheld, by its digest.
+func (s *Segment) AddMarker(sequence uint64, d Digest) {
+	s.add(sequence, d)
+	s.withheld++
+}
+
+func (s *Segment) add(sequence uint64, d Digest) {
+	s.scratch = append(s.scratch[:0], d[:]...)
 	s.sum.Write(s.scratch)
-	s.sum.Write(data)
 	s.to = sequence
+}
+
+// Add takes in one message as it is stored: an event, or a marker.
+func (s *Segment) Add(sequence uint64, subject string, header nats.Header, data []byte) {
+	d := EventDigest(sequence, subject, header, data)
 	if _, _, isEvent := wire.ParseStored(subject); isEvent {
-		s.sent++
+		s.AddEvent(sequence, d)
 	} else {
-		s.withheld++
+		s.AddMarker(sequence, d)
 	}
 }
 
@@ -121,31 +135,41 @@ func (s *Segment) AddRelease(r Released) {
 	s.released++
 }
 
-// appendMessage appends all that a digest covers of a message but its data,
-// each part after its length.
-func appendMessage(b []byte, sequence uint64, subject string, header nats.Header, data []byte) []byte {
-	text := func(t string) {
-		b = binary.BigEndian.AppendUint64(b, uint64(len(t)))
-		b = append(b, t...)
-	}
-	b = binary.BigEndian.AppendUint64(b, sequence)
-	text(subject)
+// Hasher makes digests of single messages. It keeps room from one to the next,
+// and is not safe for concurrent use.
+type Hasher struct{ scratch []byte }
+
+// Digest is the digest of one event, or of a marker, as it is stored: over its
+// origin sequence, its subject, the headers of Lockstep's and the data, each
+// part after its length.
+func (h *Hasher) Digest(sequence uint64, subject []byte, f *wire.Fields, data []byte) Digest {
+	b := binary.BigEndian.AppendUint64(h.scratch[:0], sequence)
+	b = appendPart(b, subject)
 	for _, name := range digested {
-		text(header.Get(name))
+		b = appendPart(b, f.Get(name))
 	}
-	if at := header.Get(wire.HeaderReleased); at != "" {
-		text(at)
+	if at := f.Get(wire.HeaderReleased); len(at) > 0 {
+		b = appendPart(b, at)
 	}
-	return binary.BigEndian.AppendUint64(b, uint64(len(data)))
+	b = appendPart(b, data)
+	if h.scratch = b; cap(b) > keptScratch {
+		h.scratch = nil
+	}
+	return sha256.Sum256(b)
 }
 
-// EventDigest is the digest of one event alone.
-func EventDigest(sequence uint64, subject string, header nats.Header, data []byte) (d Digest) {
-	sum := sha256.New()
-	sum.Write(appendMessage(nil, sequence, subject, header, data))
-	sum.Write(data)
-	sum.Sum(d[:0])
-	return d
+// keptScratch bounds the room that a Hasher keeps, in bytes.
+const keptScratch = 64 << 10
+
+func appendPart(b, part []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(b, uint64(len(part))), part...)
+}
+
+// EventDigest is Hasher's digest of a message as a client library has it.
+func EventDigest(sequence uint64, subject string, header nats.Header, data []byte) Digest {
+	var f wire.Fields
+	f.Take(header)
+	return new(Hasher).Digest(sequence, []byte(subject), &f, data)
 }
 
 // Messages is how many events, markers and releases the segment holds.

@@ -1,19 +1,21 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"github.com/lockstep-mesh/lockstep/mesh/link"
+	"github.com/lockstep-mesh/lockstep/mesh/ordered"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -53,6 +55,7 @@ type Verifier struct {
 	js     jetstream.JetStream
 	origin string
 	domain string
+	prefix []byte // of the subjects of the origin's events
 	log    zerolog.Logger
 
 	cancel context.CancelFunc
@@ -62,6 +65,8 @@ type Verifier struct {
 	report  Report
 	ahead   []arrived // events past the last watermark, in origin order
 	next    []arrived // withheld markers past it
+	fields  wire.Fields
+	hasher  Hasher
 	marks   []mark
 	open    []Released // releases since the last watermark that arrived
 	last    uint64     // highest origin sequence that arrived
@@ -80,12 +85,10 @@ type mark struct {
 	releases []Released
 }
 
-// arrived is what the digest needs of a message.
+// arrived is what a segment's digest needs of a message.
 type arrived struct {
 	sequence uint64
-	subject  string
-	header   nats.Header
-	data     []byte
+	digest   Digest
 }
 
 // Verify starts to verify domain's events from origin, in the account and
@@ -93,14 +96,12 @@ type arrived struct {
 func Verify(js jetstream.JetStream, origin, domain string, log zerolog.Logger) *Verifier {
 	ctx, cancel := context.WithCancel(context.Background())
 	v := &Verifier{
-		js: js, origin: origin, domain: domain, cancel: cancel,
+		js: js, origin: origin, domain: domain, prefix: []byte(wire.StoredSubject(origin, "")), cancel: cancel,
 		log:    log.With().Str("part", "ledger").Str("origin", origin).Str("domain", domain).Logger(),
 		report: Report{Origin: origin, Domain: domain}, early: map[uint64]Digest{},
 	}
-	v.work.Go(func() {
-		v.follow(ctx, wire.DomainStream(domain), wire.StoredSubject(origin, domain+".>"), v.event)
-	})
-	v.work.Go(func() { v.follow(ctx, wire.LedgerStream, wire.LedgerSubject(origin, domain, "*"), v.record) })
+	v.work.Go(func() { v.follow(ctx, wire.DomainStream(domain), v.events) })
+	v.work.Go(func() { v.follow(ctx, wire.LedgerStream, v.records) })
 	return v
 }
 
@@ -119,21 +120,11 @@ func (v *Verifier) Report() Report {
 	return r
 }
 
-// follow hands every message of a stream to handle, in order, until ctx ends.
-func (v *Verifier) follow(ctx context.Context, stream, filter string, handle func(jetstream.Msg) error) {
+// follow has read go on behind where it ended, until ctx ends.
+func (v *Verifier) follow(ctx context.Context, stream string, read func(ctx context.Context, stream string, seen *uint64) error) {
 	var seen uint64 // last stream sequence that was handled
 	for ctx.Err() == nil {
-		err := v.read(ctx, stream, filter, seen+1, func(m jetstream.Msg) error {
-			meta, err := m.Metadata()
-			if err != nil {
-				return err
-			}
-			if err := handle(m); err != nil {
-				v.fail(fmt.Sprintf("stream %s, sequence %d: %v", stream, meta.Sequence.Stream, err))
-			}
-			seen = meta.Sequence.Stream
-			return nil
-		})
+		err := read(ctx, stream, &seen)
 		if ctx.Err() == nil && err != nil {
 			v.log.Warn().Err(err).Str("stream", stream).Msg("reading is interrupted; it goes on in a second")
 			select {
@@ -144,18 +135,50 @@ func (v *Verifier) follow(ctx context.Context, stream, filter string, handle fun
 	}
 }
 
-func (v *Verifier) read(ctx context.Context, stream, filter string, from uint64, handle func(jetstream.Msg) error) error {
+// events takes in the domain's events, many at a time.
+func (v *Verifier) events(ctx context.Context, stream string, seen *uint64) error {
 	source, err := v.js.Stream(ctx, stream)
 	if err != nil {
 		return err
 	}
-	config := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from}
+	c := ordered.Config{Conn: v.js.Conn(), Name: "ledger of " + v.domain + " from " + v.origin, Stream: stream, Behind: *seen}
 	// Where nothing but what is wanted arrives, the server need not compare each
 	// message's subject, which with many subjects is its greatest cost of reading.
-	if shape := source.CachedInfo().Config; len(shape.Sources) != 1 || len(shape.Subjects) > 0 || stream == wire.LedgerStream {
-		config.FilterSubjects = []string{filter}
+	if shape := source.CachedInfo().Config; len(shape.Sources) != 1 || len(shape.Subjects) > 0 {
+		c.Filter = wire.StoredSubject(v.origin, v.domain+".>")
 	}
-	consumer, err := source.OrderedConsumer(ctx, config)
+	reader, err := ordered.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for {
+		select {
+		case b := <-reader.Batches():
+			v.mu.Lock()
+			for i := range b.Messages {
+				if err := v.event(&b.Messages[i], b.Places[i]); err != nil {
+					v.failed(stream, b.Places[i].Sequence, err)
+				}
+				*seen = b.Places[i].Sequence
+			}
+			v.settle()
+			v.mu.Unlock()
+			b.Release()
+		case err := <-reader.Failed():
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// records takes in the ledger's records, which are few.
+func (v *Verifier) records(ctx context.Context, stream string, seen *uint64) error {
+	consumer, err := v.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{wire.LedgerSubject(v.origin, v.domain, "*")},
+		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy, OptStartSeq: *seen + 1,
+	})
 	if err != nil {
 		return err
 	}
@@ -169,39 +192,40 @@ func (v *Verifier) read(ctx context.Context, stream, filter string, from uint64,
 		if err != nil {
 			return err
 		}
-		if err := handle(m); err != nil {
+		meta, err := m.Metadata()
+		if err != nil {
 			return err
 		}
+		v.mu.Lock()
+		if err := v.record(m); err != nil {
+			v.failed(stream, meta.Sequence.Stream, err)
+		}
+		v.mu.Unlock()
+		*seen = meta.Sequence.Stream
 	}
 }
 
-// fail notes what cannot be verified; it stays until somebody looks.
-func (v *Verifier) fail(problem string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+// failed notes what cannot be verified; it stays until somebody looks.
+func (v *Verifier) failed(stream string, sequence uint64, err error) {
 	if v.report.Problem == "" {
-		v.report.Problem = problem
-		v.log.Error().Msg("verification failed: " + problem)
+		v.report.Problem = fmt.Sprintf("stream %s, sequence %d: %v", stream, sequence, err)
+		v.log.Error().Msg("verification failed: " + v.report.Problem)
 	}
 }
 
 // event takes in one event.
-func (v *Verifier) event(m jetstream.Msg) error {
-	if origin, _, ok := wire.ParseStored(m.Subject()); !ok || origin != v.origin {
+func (v *Verifier) event(m *link.Message, at ordered.Place) error {
+	if !bytes.HasPrefix(m.Subject, v.prefix) {
 		return nil // it is from an origin that was a source once
 	}
-	sequence, err := originSequence(m)
-	if err != nil {
-		return err
+	f := &v.fields
+	f.Parse(m.Header)
+	sequence := f.Number(wire.HeaderOriginSequence)
+	if sequence == 0 {
+		return errNoSequence
 	}
-	meta, err := m.Metadata()
-	if err != nil {
-		return err
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if m.Headers().Get(wire.HeaderReleased) != "" {
-		return v.releasedEvent(m, sequence)
+	if len(f.Get(wire.HeaderReleased)) > 0 {
+		return v.releasedEvent(sequence, m)
 	}
 	if sequence <= v.last {
 		if sequence <= v.settled || v.isAhead(sequence) {
@@ -213,36 +237,30 @@ func (v *Verifier) event(m jetstream.Msg) error {
 	}
 	v.last = sequence
 	v.report.Delivered++
-	v.countMasked(m)
-	if stored, err := time.Parse(time.RFC3339Nano, m.Headers().Get(wire.HeaderStoredAt)); err == nil {
-		v.addLag(meta.Timestamp.Sub(stored))
+	v.report.MaskedFields += f.Number(wire.HeaderMasked)
+	if stored, err := time.Parse(time.RFC3339Nano, string(f.Get(wire.HeaderStoredAt))); err == nil {
+		v.addLag(at.Time().Sub(stored))
 	}
-	v.ahead = append(v.ahead, arrived{sequence, m.Subject(), m.Headers(), m.Data()})
+	v.ahead = append(v.ahead, arrived{sequence, v.hasher.Digest(sequence, m.Subject, f, m.Data)})
 	if len(v.ahead) > maxAhead {
 		return fmt.Errorf("%d events arrived without a watermark", len(v.ahead))
 	}
-	return v.settle()
-}
-
-func (v *Verifier) countMasked(m jetstream.Msg) {
-	if n, err := strconv.ParseUint(m.Headers().Get(wire.HeaderMasked), 10, 64); err == nil {
-		v.report.MaskedFields += n
-	}
+	return nil
 }
 
 // releasedEvent takes in an event that was withheld when its turn came. It is
 // judged when the watermark that covers its release is.
-func (v *Verifier) releasedEvent(m jetstream.Msg, sequence uint64) error {
+func (v *Verifier) releasedEvent(sequence uint64, m *link.Message) error {
 	if _, again := v.early[sequence]; again || v.crossed.has(sequence) {
 		v.report.Duplicates++
 		return nil
 	}
-	v.countMasked(m)
-	v.early[sequence] = EventDigest(sequence, m.Subject(), m.Headers(), m.Data())
+	v.report.MaskedFields += v.fields.Number(wire.HeaderMasked)
+	v.early[sequence] = v.hasher.Digest(sequence, m.Subject, &v.fields, m.Data)
 	if len(v.early) > maxAhead {
 		return fmt.Errorf("%d released events arrived without a watermark", len(v.early))
 	}
-	return v.settle()
+	return nil
 }
 
 // isAhead reports whether an event that no watermark covers yet has arrived.
@@ -262,17 +280,17 @@ func (v *Verifier) addLag(lag time.Duration) {
 
 // record takes in one record of the ledger.
 func (v *Verifier) record(m jetstream.Msg) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	switch m.Subject() {
 	case wire.LedgerSubject(v.origin, v.domain, wire.KindWithheld):
-		sequence, err := originSequence(m)
-		if err != nil {
-			return err
+		f := &v.fields
+		f.Take(m.Headers())
+		sequence := f.Number(wire.HeaderOriginSequence)
+		if sequence == 0 {
+			return errNoSequence
 		}
 		v.report.Withheld++
 		v.withheld.add(sequence)
-		v.next = append(v.next, arrived{sequence, m.Subject(), m.Headers(), m.Data()})
+		v.next = append(v.next, arrived{sequence, v.hasher.Digest(sequence, []byte(m.Subject()), f, m.Data())})
 	case wire.LedgerSubject(v.origin, v.domain, wire.KindWatermark):
 		var w Watermark
 		if err := json.Unmarshal(m.Data(), &w); err != nil {
@@ -289,22 +307,22 @@ func (v *Verifier) record(m jetstream.Msg) error {
 	default:
 		return fmt.Errorf("unknown record %s", m.Subject())
 	}
-	return v.settle()
+	v.settle()
+	return nil
 }
 
 // settle compares with every watermark whose events have all arrived.
-func (v *Verifier) settle() error {
+func (v *Verifier) settle() {
 	for len(v.marks) > 0 {
 		w := v.marks[0]
 		if len(v.ahead) > 0 && v.ahead[len(v.ahead)-1].sequence > w.To {
 			// Later events are here: what is not here by now does not come.
 		} else if countTo(v.ahead, w.To) < w.Sent || !v.allHere(w.releases) {
-			return nil
+			return
 		}
 		v.compare(w)
 		v.marks = v.marks[1:]
 	}
-	return nil
 }
 
 // allHere reports whether the events of releases have arrived.
@@ -348,17 +366,15 @@ func (v *Verifier) compare(w mark) {
 	events, markers := countTo(v.ahead, w.To), countTo(v.next, w.To)
 	i, j := uint64(0), uint64(0)
 	for i < events || j < markers {
-		var m arrived
 		if j == markers || (i < events && v.ahead[i].sequence < v.next[j].sequence) {
-			m = v.ahead[i]
+			segment.AddEvent(v.ahead[i].sequence, v.ahead[i].digest)
 			i++
 		} else {
-			m = v.next[j]
+			segment.AddMarker(v.next[j].sequence, v.next[j].digest)
 			j++
 		}
-		segment.Add(m.sequence, m.subject, m.header, m.data)
 	}
-	v.ahead, v.next = v.ahead[events:], v.next[markers:]
+	v.ahead, v.next = slices.Delete(v.ahead, 0, int(events)), slices.Delete(v.next, 0, int(markers))
 	for _, r := range w.releases {
 		segment.AddRelease(r)
 		v.release(r)
@@ -383,10 +399,4 @@ func countTo(messages []arrived, limit uint64) uint64 {
 	return uint64(sort.Search(len(messages), func(i int) bool { return messages[i].sequence > limit }))
 }
 
-func originSequence(m jetstream.Msg) (uint64, error) {
-	sequence, err := strconv.ParseUint(m.Headers().Get(wire.HeaderOriginSequence), 10, 64)
-	if err != nil || sequence == 0 {
-		return 0, errors.Join(fmt.Errorf("a message on %s names no origin sequence", m.Subject()), err)
-	}
-	return sequence, nil
-}
+var errNoSequence = errors.New("it names no origin sequence")

@@ -86,7 +86,7 @@ func (n *Node) egressStreams() []jetstream.StreamConfig {
 				wire.EgressSubject(f.To, wire.LedgerSubject("*", domain, "*")),
 			)
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: wire.EgressSubject(f.To, ">"), Destination: ">"}
-			c.AllowAtomicPublish, c.AllowBatchPublish = true, true
+			c.AllowAtomicPublish = true
 			configs = append(configs, c)
 		}
 	}

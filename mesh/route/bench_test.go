@@ -336,10 +336,14 @@ func cpu() time.Duration {
 func BenchmarkTransform(b *testing.B) {
 	p := newPair(b, node.DurabilityInterval, 1)
 	m := benchMessage(1)
-	at := time.Now()
+	at, subject, header := time.Now(), []byte(m.Subject), []byte(wire.BlockPrefix)
+	for name, values := range m.Header {
+		header = fmt.Appendf(header, "%s: %s\r\n", name, values[0])
+	}
+	header = append(header, "\r\n"...)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := p.routes[0].TransformOnce(1, at, m.Subject, m.Header, m.Data); err != nil {
+		if _, err := p.routes[0].TransformOnce(1, at, subject, header, m.Data); err != nil {
 			b.Fatal(err)
 		}
 	}

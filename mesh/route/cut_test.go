@@ -142,7 +142,7 @@ func TestOneEventAloneCrossesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 30 {
-		time.Sleep(3 * time.Millisecond) // idle, and across the end of fast batches
+		time.Sleep(3 * time.Millisecond) // idle
 		begin := time.Now()
 		o.put(t, eventType, fmt.Sprintf(`{"order_id":"o","serial":%d}`, i), nil)
 		if _, err := sub.NextMsg(10 * time.Second); err != nil {

@@ -4,9 +4,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
 // StartObserved starts a route that tells of each step at which it could be
@@ -16,15 +15,15 @@ func StartObserved(c Config, observe func()) (*Route, error) {
 }
 
 // TransformOnce masks one event and throws the outcome away.
-func (r *Route) TransformOnce(sequence uint64, at time.Time, subject string, header nats.Header, data []byte) (ledger.Digest, error) {
-	out := r.transform(&event{stream: "ORDERS@1", sequence: sequence, at: at, subject: subject, header: header, data: data})
+func (r *Route) TransformOnce(sequence uint64, at time.Time, subject, header, data []byte) (ledger.Digest, error) {
+	var fields wire.Fields
+	fields.Parse(header)
+	out := r.transform(&event{stream: "ORDERS@1", sequence: sequence, at: at, subject: subject, fields: &fields, data: data})
 	defer out.release()
 	if out.reason != nil {
 		return ledger.Digest{}, errors.New(out.reason.Why)
 	}
-	s := ledger.NewSegment("ORDERS@1", sequence, ledger.Digest{})
-	s.Add(out.sequence, out.stored, out.message.Header, out.message.Data)
-	return s.Watermark().Digest, nil
+	return out.digest, nil
 }
 
 // Break has the route stumble over events of a type: what it knows of them is

@@ -1,20 +1,20 @@
 package route
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/nats-io/nats.go"
+	"time"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
+	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
 const (
-	maxHeaders = 28       // that an outcome sets itself
 	keepBuffer = 64 << 10 // larger buffers are not kept for the next event
 	maxKinds   = 1 << 14  // that are remembered
 	typeTokens = 3        // tokens of an event's type; what follows are keys
@@ -22,41 +22,62 @@ const (
 
 // outcome is what becomes of one event: itself masked, or a marker. Outcomes
 // are lent out by a pool and given back once they are written, because making
-// a header map and a buffer for every event costs more than masking it.
+// them for every event costs more than masking it.
 type outcome struct {
 	sequence uint64
-	stored   string // subject under which the egress stream stores the message
-	message  nats.Msg
+	message  message // in the outcome's own room
+	stored   []byte  // subject under which the egress stream stores it; a part of the message's
+	digest   ledger.Digest
 	masked   uint64
 	reason   *Record // why it is withheld; nil if it crosses
 
-	values [maxHeaders]string // behind the header map's slices
-	used   int
-	buffer []byte // the masked document's room
+	fields                wire.Fields // of the message's header
+	subject, header, data []byte      // room
+	hasher                ledger.Hasher
 }
 
-var outcomes = sync.Pool{New: func() any { return &outcome{message: nats.Msg{Header: make(nats.Header, maxHeaders)}} }}
+var outcomes = sync.Pool{New: func() any { return new(outcome) }}
 
-// set gives the message a header.
-func (o *outcome) set(name, value string) {
-	o.values[o.used] = value
-	o.message.Header[name] = o.values[o.used : o.used+1 : o.used+1]
-	o.used++
+// begin begins the header with what many messages have in common.
+func (o *outcome) begin(t *template) {
+	o.header = append(o.header[:0], t.block...)
+	o.fields = t.fields
 }
 
-// share gives the message a header whose value many messages have. Nobody may
-// change the value's slice.
-func (o *outcome) share(name string, value []string) { o.message.Header[name] = value }
+// set adds a header.
+func (o *outcome) set(name string, value []byte) { appendField(&o.header, &o.fields, name, value) }
+
+func (o *outcome) setText(name, value string) {
+	var room [128]byte
+	o.set(name, append(room[:0], value...))
+}
+
+func (o *outcome) setNumber(name string, value uint64) {
+	var room [20]byte
+	o.set(name, strconv.AppendUint(room[:0], value, 10))
+}
+
+func (o *outcome) setTime(name string, value time.Time) {
+	var room [40]byte
+	o.set(name, value.UTC().AppendFormat(room[:0], time.RFC3339Nano))
+}
+
+// end makes the message of what was put into the outcome's room: it is stored
+// under its subject without the first egress bytes.
+func (o *outcome) end(sequence uint64, egress int) {
+	o.header = append(o.header, "\r\n"...)
+	o.sequence, o.stored = sequence, o.subject[egress:]
+	o.message = message{o.subject, o.header, o.data}
+	o.digest = o.hasher.Digest(sequence, o.stored, &o.fields, o.data)
+}
 
 // reset makes the outcome empty, and keeps its room.
 func (o *outcome) reset() {
-	clear(o.message.Header)
-	clear(o.values[:o.used])
-	if cap(o.buffer) > keepBuffer {
-		o.buffer = nil
+	subject, header, data, hasher := o.subject[:0], o.header[:0], o.data[:0], o.hasher
+	if cap(data) > keepBuffer {
+		data = nil
 	}
-	o.message.Subject, o.message.Reply, o.message.Data = "", "", nil
-	o.sequence, o.stored, o.masked, o.reason, o.used = 0, "", 0, nil, 0
+	*o = outcome{subject: subject, header: header, data: data, hasher: hasher}
 }
 
 // release gives the outcome back. Nobody may hold on to anything of it.
@@ -65,19 +86,48 @@ func (o *outcome) release() {
 	outcomes.Put(o)
 }
 
+// template is the beginning of a header that many messages have in common.
+type template struct {
+	block  []byte
+	fields wire.Fields
+}
+
+func newTemplate(pairs ...string) *template {
+	t := &template{block: []byte(wire.BlockPrefix)}
+	for i := 0; i < len(pairs); i += 2 {
+		appendField(&t.block, &t.fields, pairs[i], []byte(pairs[i+1]))
+	}
+	return t
+}
+
+// appendField appends a header to a block. No line may end within a value.
+func appendField(block *[]byte, f *wire.Fields, name string, value []byte) {
+	b := append(append(*block, name...), ": "...)
+	start := len(b)
+	b = append(b, value...)
+	for i := start; i < len(b); i++ {
+		if b[i] == '\r' || b[i] == '\n' {
+			b[i] = ' '
+		}
+	}
+	f.Set(name, b[start:len(b):len(b)])
+	b = append(b, "\r\n"...)
+	*block = b
+}
+
 // masking is a policy as a route applies it. It may be replaced while events
 // flow.
 type masking struct {
-	policy                  string
-	masker                  *mask.Masker // nil: every event is withheld
-	fault                   error        // why there is no masker
-	policyHeader, keyHeader []string
+	policy string
+	masker *mask.Masker // nil: every event is withheld
+	fault  error        // why there is no masker
+	key    string       // the root key's id
 }
 
 func newMasking(policy string, m *mask.Masker, fault error) *masking {
-	k := &masking{policy: policy, masker: m, fault: fault, policyHeader: []string{policy}, keyHeader: []string{""}}
+	k := &masking{policy: policy, masker: m, fault: fault}
 	if m != nil {
-		k.keyHeader = []string{m.KeyID()}
+		k.key = m.KeyID()
 	}
 	return k
 }
@@ -101,8 +151,7 @@ type kind struct {
 	eventType  string
 	egress     string // subject, up to the key tokens, or up to the action if that is free
 	freeAction string // the action, where the schema is that of the whole entity
-
-	subjectHeader, versionHeader, dataSchemaHeader []string
+	header     *template
 }
 
 func (k *kind) reason(code, why, cure string) *Record {
@@ -118,10 +167,10 @@ type kinds struct {
 	known map[kindKey]*kind
 }
 
-func (k *kinds) get(key kindKey) *kind {
+func (k *kinds) get(eventType, schema, version []byte) *kind {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return k.known[key]
+	return k.known[kindKey{string(eventType), string(schema), string(version)}]
 }
 
 func (k *kinds) put(key kindKey, made *kind) {
@@ -130,24 +179,23 @@ func (k *kinds) put(key kindKey, made *kind) {
 	if k.known == nil || len(k.known) >= maxKinds {
 		k.known = map[kindKey]*kind{}
 	}
-	// The strings are parts of a message, which is not to live as long.
-	k.known[kindKey{strings.Clone(key.eventType), strings.Clone(key.schema), strings.Clone(key.version)}] = made
+	k.known[key] = made
 }
 
 // kind is what is known of events of a type under the schema that the event
 // names, or why the event cannot cross.
-func (r *Route) kind(eventType string, e *event) (*kind, *Record) {
-	key := kindKey{eventType, e.get(wire.HeaderSchemaSubject), e.get(wire.HeaderSchemaVersion)}
-	if k := r.kinds.get(key); k != nil {
+func (r *Route) kind(eventType []byte, e *event) (*kind, *Record) {
+	schema, number := e.fields.Get(wire.HeaderSchemaSubject), e.fields.Get(wire.HeaderSchemaVersion)
+	if k := r.kinds.get(eventType, schema, number); k != nil {
 		return k, nil
 	}
-	subject, err := wire.ParseSubject(strings.Clone(eventType))
+	subject, err := wire.ParseSubject(string(eventType))
 	if err != nil {
 		return nil, &Record{Code: CodeEnvelope, Why: "the subject is no event's", Cure: "it was not stored by a gate"}
 	}
-	version, err := strconv.Atoi(key.version)
-	k := &kind{schema: strings.Clone(key.schema), version: version, eventType: subject.Type()}
-	if err != nil || strconv.Itoa(version) != key.version || (k.schema != subject.Type() && k.schema != subject.EntityType()) {
+	version, err := strconv.Atoi(string(number))
+	k := &kind{schema: string(schema), version: version, eventType: subject.Type()}
+	if err != nil || strconv.Itoa(version) != string(number) || (k.schema != subject.Type() && k.schema != subject.EntityType()) {
 		return nil, k.reason(CodeEnvelope, "the headers name no schema of the event's type", "it was not stored by a gate")
 	}
 	k.egress = r.names.egress + r.names.stored + subject.Type()
@@ -155,20 +203,25 @@ func (r *Route) kind(eventType string, e *event) (*kind, *Record) {
 		k.freeAction = subject.Action
 		k.egress = strings.TrimSuffix(k.egress, subject.Action)
 	}
-	k.subjectHeader, k.versionHeader = []string{k.schema}, []string{strconv.Itoa(version)}
-	k.dataSchemaHeader = []string{"/subjects/" + k.schema + "/versions/" + strconv.Itoa(version)}
-	r.kinds.put(key, k)
+	k.header = newTemplate(
+		wire.HeaderOrigin, r.config.From, wire.HeaderHop, firstHop,
+		wire.HeaderSchemaSubject, k.schema, wire.HeaderSchemaVersion, strconv.Itoa(version),
+		wire.HeaderCESpecVersion, "1.0", wire.HeaderCESource, "/"+r.config.From+"/"+r.config.Domain,
+		wire.HeaderCEDataSchema, "/subjects/"+k.schema+"/versions/"+strconv.Itoa(version),
+		wire.HeaderContentType, "application/json",
+	)
+	r.kinds.put(kindKey{string(eventType), k.schema, string(number)}, k)
 	return k, nil
 }
 
 // cutKeys splits what an event was published on into its type and its key
 // tokens.
-func cutKeys(published string) (eventType, keys string) {
+func cutKeys(published []byte) (eventType, keys []byte) {
 	at := -1
 	for range typeTokens {
-		next := strings.IndexByte(published[at+1:], '.')
+		next := bytes.IndexByte(published[at+1:], '.')
 		if next < 0 {
-			return published, ""
+			return published, nil
 		}
 		at += next + 1
 	}

@@ -5,7 +5,8 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/lockstep-mesh/lockstep/mesh/link"
+	"github.com/lockstep-mesh/lockstep/mesh/ordered"
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
 const (
@@ -34,9 +35,8 @@ func (c *chunk) release() {
 type pipeline struct {
 	route   *Route
 	stream  string // the origin stream's name and identity
-	reader  *reader
+	reader  *ordered.Reader
 	ordered chan *chunk // in origin order; each is masked, or about to be
-	failed  chan error  // has room for one
 
 	taking sync.Mutex // held by the worker that takes the next events
 	cancel context.CancelFunc
@@ -46,9 +46,12 @@ type pipeline struct {
 // pipe reads the origin stream from behind the checkpoint.
 func (r *Route) pipe(ctx context.Context, p *position) (*pipeline, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &pipeline{route: r, stream: p.stream, cancel: cancel, ordered: make(chan *chunk, chunksAhead), failed: make(chan error, 1)}
+	l := &pipeline{route: r, stream: p.stream, cancel: cancel, ordered: make(chan *chunk, chunksAhead)}
 	var err error
-	if l.reader, err = r.read(ctx, p.checkpoint, func(err error) { l.failed <- err }); err != nil {
+	if l.reader, err = ordered.Open(ctx, ordered.Config{
+		Conn: r.config.Conn, Name: "route " + r.config.Domain + " to " + r.config.To + ", reading",
+		Stream: r.origin, Filter: r.names.stored + r.config.Domain + ".>", Behind: p.checkpoint,
+	}); err != nil {
 		cancel()
 		return nil, err
 	}
@@ -61,13 +64,14 @@ func (r *Route) pipe(ctx context.Context, p *position) (*pipeline, error) {
 // stop ends reading and masking, and waits until both have ended.
 func (l *pipeline) stop() {
 	l.cancel()
-	l.reader.close()
+	l.reader.Close()
 	l.work.Wait()
 }
 
 // mask takes chunks and masks them, until ctx ends.
 func (l *pipeline) mask(ctx context.Context) {
-	var header fields
+	var fields wire.Fields
+	e := event{stream: l.stream, fields: &fields}
 	for {
 		b, c := l.take(ctx)
 		if c == nil {
@@ -75,11 +79,9 @@ func (l *pipeline) mask(ctx context.Context) {
 		}
 		var reasons []*Record
 		for i := range b.Messages {
-			var e event
-			if e, c.err = l.route.eventOf(&b.Messages[i], l.stream, header); c.err != nil {
-				break
-			}
-			header = e.fields
+			m, at := &b.Messages[i], b.Places[i]
+			fields.Parse(m.Header) // what is malformed has none, and is withheld
+			e.sequence, e.at, e.subject, e.data = at.Sequence, at.Time(), m.Subject, m.Data
 			out := l.route.transform(&e)
 			c.outcomes = append(c.outcomes, out)
 			if out.reason != nil {
@@ -87,7 +89,7 @@ func (l *pipeline) mask(ctx context.Context) {
 			}
 		}
 		b.Release()
-		if c.err == nil && len(reasons) > 0 {
+		if len(reasons) > 0 {
 			c.err = l.route.record(ctx, reasons)
 		}
 		c.masked <- struct{}{}
@@ -96,11 +98,11 @@ func (l *pipeline) mask(ctx context.Context) {
 
 // take waits for events that arrived together, and a chunk for what becomes of
 // them. Workers take in turn, so that chunks stand in origin order.
-func (l *pipeline) take(ctx context.Context) (*link.Batch, *chunk) {
+func (l *pipeline) take(ctx context.Context) (*ordered.Batch, *chunk) {
 	l.taking.Lock()
 	defer l.taking.Unlock()
 	select {
-	case b := <-l.reader.incoming:
+	case b := <-l.reader.Batches():
 		c := chunks.Get().(*chunk) //nolint:forcetypeassert // the pool holds nothing else
 		select {
 		case l.ordered <- c:

@@ -37,7 +37,7 @@ func (r *Route) streams(ctx context.Context) (origin, egress jetstream.Stream, e
 
 // open reads the position from the egress stream, and completes what the end
 // of the process may have left half done there.
-func (r *Route) open(ctx context.Context) (*position, error) {
+func (r *Route) open(ctx context.Context, o *outlet) (*position, error) {
 	origin, egress, err := r.streams(ctx)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (r *Route) open(ctx context.Context) (*position, error) {
 	if state := origin.CachedInfo().State; p.checkpoint > state.LastSeq {
 		return nil, &haltError{fmt.Errorf("the route is at event %d, but stream %s ends at %d: the origin has lost events", p.checkpoint, r.origin, state.LastSeq)}
 	}
-	if err := r.completeRelease(ctx, p, last); err != nil {
+	if err := r.completeRelease(ctx, o, p, last); err != nil {
 		return nil, err
 	}
 	return p, r.reopenSegment(ctx, egress, p)

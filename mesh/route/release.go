@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -201,7 +200,9 @@ func (r *Route) again(ctx context.Context, origin jetstream.Stream, sequence uin
 	if err != nil {
 		return nil, fmt.Errorf("read event %d of stream %s: %w", sequence, r.origin, err)
 	}
-	return r.transform(&event{stream: originStream(origin.CachedInfo()), sequence: sequence, at: m.Time, subject: m.Subject, header: m.Header, data: m.Data}), nil
+	var fields wire.Fields
+	fields.Take(m.Header)
+	return r.transform(&event{stream: originStream(origin.CachedInfo()), sequence: sequence, at: m.Time, subject: []byte(m.Subject), fields: &fields, data: m.Data}), nil
 }
 
 // stillWithheld records the reason of a further attempt.
@@ -235,7 +236,7 @@ func (w *writer) release(ctx context.Context, s *release) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var messages []*nats.Msg
+	var messages []*message
 	var sent []uint64
 	stamp, bytes, settled, released, next := stamp(s.at), 0, 0, 0, s.dealt
 	for ; next < len(s.outcomes); next++ {
@@ -254,7 +255,7 @@ func (w *writer) release(ctx context.Context, s *release) error {
 			settled++
 			continue
 		}
-		if bytes += out.message.Size(); bytes > maxBatchBytes && len(messages) > 0 {
+		if bytes += out.message.size(); bytes > maxBatchBytes && len(messages) > 0 {
 			break
 		}
 		record, err := w.recordOf(out, stamp)
@@ -264,7 +265,7 @@ func (w *writer) release(ctx context.Context, s *release) error {
 		messages, sent = append(messages, &out.message, record), append(sent, out.sequence)
 	}
 	if len(messages) > 0 {
-		if err := r.commit(ctx, w.at, messages); err != nil {
+		if err := w.outlet.commit(ctx, w.at, messages); err != nil {
 			return err
 		}
 	}
@@ -285,10 +286,12 @@ func (w *writer) release(ctx context.Context, s *release) error {
 }
 
 // recordOf completes a released event, and makes the record that follows it.
-func (w *writer) recordOf(out *outcome, stamp string) (*nats.Msg, error) {
-	out.set(wire.HeaderReleased, stamp)
-	out.set(wire.HeaderCheckpoint, strconv.FormatUint(w.at.checkpoint, 10))
-	m, released, err := w.route.releaseRecord(out.sequence, out.stored, out.message.Header, out.message.Data)
+func (w *writer) recordOf(out *outcome, stamp string) (*message, error) {
+	out.header = out.header[:len(out.header)-len("\r\n")]
+	out.setText(wire.HeaderReleased, stamp)
+	out.setNumber(wire.HeaderCheckpoint, w.at.checkpoint)
+	out.end(out.sequence, len(w.route.names.egress))
+	m, released, err := w.route.releaseRecord(out.sequence, &out.fields, out.digest)
 	if err == nil {
 		w.at.segment.AddRelease(released)
 	}
@@ -297,25 +300,22 @@ func (w *writer) recordOf(out *outcome, stamp string) (*nats.Msg, error) {
 
 // releaseRecord is the record of a released event, made of nothing but the
 // event as it crosses.
-func (r *Route) releaseRecord(sequence uint64, stored string, event nats.Header, data []byte) (*nats.Msg, ledger.Released, error) {
-	released := ledger.Released{OriginSequence: sequence, Digest: ledger.EventDigest(sequence, stored, event, data)}
+func (r *Route) releaseRecord(sequence uint64, event *wire.Fields, digest ledger.Digest) (*message, ledger.Released, error) {
+	released := ledger.Released{OriginSequence: sequence, Digest: digest}
 	body, err := ledger.Encode(released)
 	if err != nil {
 		return nil, released, fmt.Errorf("write down the release of event %d: %w", sequence, err)
 	}
-	h := nats.Header{}
+	header := newTemplate()
 	for _, name := range []string{wire.HeaderOrigin, wire.HeaderOriginStream, wire.HeaderOriginSequence, wire.HeaderPolicy, wire.HeaderReleased, wire.HeaderCheckpoint} {
-		h.Set(name, event.Get(name))
+		appendField(&header.block, &header.fields, name, event.Get(name))
 	}
-	return &nats.Msg{
-		Subject: wire.EgressSubject(r.config.To, wire.LedgerSubject(r.config.From, r.config.Domain, wire.KindReleased)),
-		Header:  h, Data: body,
-	}, released, nil
+	return r.ledgerMessage(wire.KindReleased, header, body), released, nil
 }
 
 // completeRelease writes the record of a released event that is the egress
 // stream's last message: the end of the process has cut them apart.
-func (r *Route) completeRelease(ctx context.Context, p *position, last *jetstream.RawStreamMsg) error {
+func (r *Route) completeRelease(ctx context.Context, o *outlet, p *position, last *jetstream.RawStreamMsg) error {
 	if last.Header.Get(wire.HeaderReleased) == "" {
 		return nil
 	}
@@ -326,11 +326,13 @@ func (r *Route) completeRelease(ctx context.Context, p *position, last *jetstrea
 	if err != nil {
 		return &haltError{fmt.Errorf("message %d of stream %s is not a route's: %w", last.Sequence, r.egress, err)}
 	}
-	m, _, err := r.releaseRecord(sequence, last.Subject, last.Header, last.Data)
+	var event wire.Fields
+	event.Take(last.Header)
+	m, _, err := r.releaseRecord(sequence, &event, ledger.EventDigest(sequence, last.Subject, last.Header, last.Data))
 	if err != nil {
 		return err
 	}
-	return r.commit(ctx, p, []*nats.Msg{m})
+	return o.commit(ctx, p, []*message{m})
 }
 
 // releaseOf is the release that a record in the egress stream tells of.

@@ -12,7 +12,7 @@
 //
 // Reading, masking and writing run side by side (pipeline.go, writer.go). How a
 // message is written depends on what the server does before it acknowledges
-// (sink.go, fast.go).
+// (sink.go, pipelined.go).
 //
 // How values are masked belongs in mesh/mask and mesh/contract; who may read
 // the egress stream, in mesh/node; proof of completeness, in mesh/ledger.
@@ -94,7 +94,8 @@ type Route struct {
 	origin   string         // stream name
 	egress   string         // stream name
 	names    names
-	fixed    fixed
+	stored   []byte    // names.stored
+	marker   *template // of markers' headers
 
 	masking atomic.Pointer[masking]
 	kinds   kinds
@@ -119,9 +120,6 @@ type names struct {
 	withheld string // subject on which markers are written
 	record   string // withheld.<to>.<domain>.
 }
-
-// fixed are the values of headers that every message of a route has.
-type fixed struct{ origin, hop, specVersion, source, contentType []string }
 
 // step is a point at which a route can be interrupted.
 type step string
@@ -166,10 +164,7 @@ func start(c Config, observe func(step)) (*Route, error) {
 			withheld: wire.EgressSubject(c.To, wire.LedgerSubject(c.From, c.Domain, wire.KindWithheld)),
 			record:   wire.WithheldRoot + "." + c.To + "." + c.Domain + ".",
 		},
-		fixed: fixed{
-			origin: []string{c.From}, hop: []string{"1"}, specVersion: []string{"1.0"},
-			source: []string{"/" + c.From + "/" + c.Domain}, contentType: []string{"application/json"},
-		},
+		stored: []byte(wire.StoredSubject(c.From, "")), marker: newTemplate(wire.HeaderOrigin, c.From, wire.HeaderHop, firstHop),
 		releasing: make(chan struct{}, 1), releases: make(chan *release), ended: make(chan struct{}),
 		status: Status{From: c.From, To: c.To, Domain: c.Domain, State: StateStarting},
 	}

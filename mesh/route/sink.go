@@ -1,15 +1,6 @@
 package route
 
-import (
-	"context"
-	"fmt"
-	"strconv"
-	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
-)
+import "context"
 
 // sink writes messages to the egress stream in the order in which they are put
 // into it, each exactly behind the one before, or fails; after a failure nobody
@@ -28,12 +19,11 @@ type sink interface {
 	settle(ctx context.Context) error
 	// failed gives the failure of a write that nobody waits for.
 	failed() <-chan error
-	close()
 }
 
 // item is one message on its way into the egress stream.
 type item struct {
-	message *nats.Msg
+	message *message
 	outcome *outcome // that message belongs to; nil for a watermark
 	tally   tally
 }
@@ -62,22 +52,23 @@ func (r *Route) written(t tally) {
 	})
 }
 
-// atomicSink writes as many messages as wait in one atomic batch. It suits a
-// server that syncs its disk before it acknowledges: a batch is synced once.
+// atomicSink writes as many messages as wait in one step. It suits a server that
+// syncs its disk before it acknowledges: a batch is synced once.
 type atomicSink struct {
-	route  *Route
-	at     *position
-	items  []item
-	tally  tally
-	silent chan error
+	outlet   *outlet
+	at       *position
+	items    []item
+	messages []*message
+	tally    tally
+	silent   chan error
 }
 
-func newAtomicSink(r *Route, p *position) *atomicSink {
-	return &atomicSink{route: r, at: p, silent: make(chan error)}
+func newAtomicSink(o *outlet, p *position) *atomicSink {
+	return &atomicSink{outlet: o, at: p, silent: make(chan error)}
 }
 
 func (s *atomicSink) put(ctx context.Context, i item) error {
-	s.items = append(s.items, i)
+	s.items, s.messages = append(s.items, i), append(s.messages, i.message)
 	s.tally.add(i.tally)
 	if len(s.items) < maxBatch && s.tally.bytes < maxBatchBytes {
 		return nil
@@ -89,73 +80,21 @@ func (s *atomicSink) flush(ctx context.Context) error {
 	if len(s.items) == 0 {
 		return nil
 	}
-	messages := make([]*nats.Msg, len(s.items))
-	for i := range s.items {
-		messages[i] = s.items[i].message
-	}
-	if err := s.route.commit(ctx, s.at, messages); err != nil {
+	if err := s.outlet.commit(ctx, s.at, s.messages); err != nil {
 		return err
 	}
-	s.route.written(s.tally)
+	s.outlet.route.written(s.tally)
 	for _, i := range s.items {
 		if i.outcome != nil {
 			i.outcome.release()
 		}
 	}
 	clear(s.items)
-	s.items, s.tally = s.items[:0], tally{}
+	clear(s.messages)
+	s.items, s.messages, s.tally = s.items[:0], s.messages[:0], tally{}
 	return nil
 }
 
 func (s *atomicSink) push()                            {} // a batch is worth waiting for
 func (s *atomicSink) settle(ctx context.Context) error { return s.flush(ctx) }
 func (s *atomicSink) failed() <-chan error             { return s.silent }
-func (s *atomicSink) close()                           {}
-
-// commit writes messages in one step. It expects the egress stream to end where
-// the route last saw it end: a second route, or this one after a write whose
-// outcome it did not learn, is refused and reads the checkpoint again.
-//
-// The server stores a batch message by message once it is complete: the end of
-// its process may leave a first part of it, which is as good a checkpoint as any.
-func (r *Route) commit(ctx context.Context, p *position, messages []*nats.Msg) error {
-	// A commit under way is brought to its end even when the route is closed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	r.step(stepWrite)
-	messages[0].Header[jetstream.ExpectedLastSeqHeader] = []string{strconv.FormatUint(p.last, 10)}
-	var sequence uint64
-	if len(messages) == 1 {
-		ack, err := r.js.PublishMsg(ctx, messages[0], jetstream.WithRetryAttempts(0))
-		if err != nil {
-			return fmt.Errorf("write to stream %s after message %d: %w", r.egress, p.last, err)
-		}
-		sequence = ack.Sequence
-	} else {
-		publisher, err := jetstreamext.NewBatchPublisher(r.js, jetstreamext.BatchFlowControl{AckFirst: false, AckTimeout: writeTimeout})
-		if err != nil {
-			return fmt.Errorf("write to stream %s: %w", r.egress, err)
-		}
-		final := len(messages) - 1
-		for _, m := range messages[:final] {
-			if err := publisher.AddMsg(m); err != nil {
-				return fmt.Errorf("write to stream %s after message %d: %w", r.egress, p.last, err)
-			}
-		}
-		r.step(stepCommit)
-		ack, err := publisher.CommitMsg(ctx, messages[final])
-		if err != nil {
-			return fmt.Errorf("write %d messages to stream %s after message %d: %w", len(messages), r.egress, p.last, err)
-		}
-		sequence = ack.Sequence
-	}
-	if want := p.last + uint64(len(messages)); sequence != want {
-		return &haltError{fmt.Errorf("stream %s took %d messages after %d and ends at %d, not %d", r.egress, len(messages), p.last, sequence, want)}
-	}
-	p.last = sequence
-	r.step(stepWritten)
-	return nil
-}
-
-// quiet is how long a fast batch stays open when nothing comes any more.
-const quiet = 20 * time.Millisecond

@@ -1,15 +1,14 @@
 package route
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
-	"github.com/lockstep-mesh/lockstep/mesh/link"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
@@ -26,6 +25,9 @@ const (
 // they stand for.
 const classKey = "key"
 
+// firstHop is the count of hops of an event that comes from its origin.
+const firstHop = "1"
+
 // writeHeaders bounds what writing adds to a message's headers, in bytes.
 const writeHeaders = 320
 
@@ -34,34 +36,9 @@ type event struct {
 	stream   string // the origin stream's name and identity
 	sequence uint64
 	at       time.Time // when the origin stored it
-	subject  string
-	fields   fields              // headers as the reader has them
-	header   map[string][]string // or as they were read again; the other is nil
-	data     []byte              // of the reader's batch
-}
-
-func (e *event) get(name string) string {
-	if e.header == nil {
-		return e.fields.get(name)
-	}
-	if v := e.header[name]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
-// eventOf reads what the origin's consumer delivered. Its headers are put into
-// room.
-func (r *Route) eventOf(m *link.Message, stream string, room fields) (event, error) {
-	p, err := placeOf(m.Reply)
-	if err != nil {
-		return event{}, fmt.Errorf("read stream %s: %w", r.origin, err)
-	}
-	_, block, _ := strings.Cut(string(m.Header), "\r\n")
-	return event{
-		stream: stream, sequence: p.sequence, at: p.at, subject: string(m.Subject),
-		fields: parseHeader(room, block), data: m.Data,
-	}, nil
+	subject  []byte
+	fields   *wire.Fields
+	data     []byte
 }
 
 // transform masks one event, or makes the marker that stands for it. Whatever
@@ -81,11 +58,12 @@ func (r *Route) transform(e *event) *outcome {
 	if err != nil { // a number and a string always encode
 		body = nil
 	}
+	out.begin(r.marker)
 	r.provenance(out, e, m)
-	out.set(wire.HeaderReason, why.Code)
-	out.sequence, out.reason = e.sequence, why
-	out.message.Subject, out.stored = r.names.withheld, r.names.withheld[len(r.names.egress):]
-	out.message.Data = body
+	out.setText(wire.HeaderReason, why.Code)
+	out.reason = why
+	out.subject, out.data = append(out.subject, r.names.withheld...), append(out.data, body...)
+	out.end(e.sequence, len(r.names.egress))
 	return out
 }
 
@@ -100,7 +78,7 @@ func (r *Route) mask(out *outcome, e *event, m *masking) (why *Record) {
 				"report this as a defect, with the schema and the policy; release the event once it is mended")
 		}
 	}()
-	published, ok := strings.CutPrefix(e.subject, r.names.stored)
+	published, ok := bytes.CutPrefix(e.subject, r.stored)
 	if !ok {
 		return &Record{Code: CodeEnvelope, Why: "the subject is no event's", Cure: "it was not stored by a gate"}
 	}
@@ -117,7 +95,7 @@ func (r *Route) mask(out *outcome, e *event, m *masking) (why *Record) {
 	if err != nil {
 		return k.reason(CodeContract, err.Error(), "register or correct the schema")
 	}
-	data, stats, err := c.Mask(out.buffer[:0], e.data, m.masker)
+	data, stats, err := c.Mask(out.data[:0], e.data, m.masker)
 	if err != nil {
 		why = k.reason(CodeContract, err.Error(), "")
 		if withheld := (*contract.Withheld)(nil); errors.As(err, &withheld) {
@@ -125,97 +103,80 @@ func (r *Route) mask(out *outcome, e *event, m *masking) (why *Record) {
 		}
 		return why
 	}
-	out.buffer, out.message.Data = data, data
-	subject := k.egress
+	out.data, out.masked = data, uint64(stats.Changed())
+	out.subject = append(out.subject[:0], k.egress...)
 	if k.freeAction != "" {
 		// The schema of the whole entity admits any action, so the token is the
 		// publisher's own word and not a name that a schema gave.
-		subject = k.egress + m.masker.Token(classKey, k.freeAction)
+		out.subject = append(out.subject, m.masker.Token(classKey, k.freeAction)...)
 	}
-	ceType := subject[len(r.names.egress)+len(r.names.stored):]
-	if keys != "" {
-		tokens, err := maskKeys(c, keys, data, m.masker)
-		if err != nil {
+	typed := len(out.subject)
+	if len(keys) > 0 {
+		if out.subject, err = appendMaskedKeys(out.subject, c, keys, data, m.masker); err != nil {
 			return k.reason(CodeKeys, err.Error(), "publish without key tokens, or declare them in the schema (x-lockstep-key)")
 		}
-		subject += "." + strings.Join(tokens, ".")
 	}
+	out.begin(k.header)
 	r.provenance(out, e, m)
-	if problem := r.envelope(out, e, k, ceType, m.masker); problem != "" {
+	if problem := r.envelope(out, e, out.subject[len(r.names.egress)+len(r.names.stored):typed], m.masker); problem != "" {
 		return k.reason(CodeEnvelope, problem, "it was not stored by a gate")
 	}
-	out.masked = uint64(stats.Changed())
-	out.set(wire.HeaderMasked, strconv.FormatUint(out.masked, 10))
-	out.sequence, out.message.Subject, out.stored = e.sequence, subject, subject[len(r.names.egress):]
-	if size, limit := out.message.Size()+writeHeaders, r.config.Conn.MaxPayload(); int64(size) > limit {
+	out.setNumber(wire.HeaderMasked, out.masked)
+	out.end(e.sequence, len(r.names.egress))
+	if size, limit := out.message.size()+writeHeaders, r.config.Conn.MaxPayload(); int64(size) > limit {
 		return k.reason(CodeTooLarge, fmt.Sprintf("masked, the event has %d bytes, and a message may have %d", size, limit), "give large fields a technique that shortens them")
 	}
 	return nil
 }
 
-// maskKeys are the key tokens under which the masked event is stored: the
-// masked values they stand for, or opaque tokens where the contract does not
-// say.
-func maskKeys(c *contract.Contract, keys string, data []byte, m *mask.Masker) ([]string, error) {
-	raw := strings.Split(keys, ".")
-	if len(c.Key()) > 0 {
-		tokens, err := c.KeyTokens(data)
-		if err != nil {
-			return nil, err
+// appendMaskedKeys appends the key tokens under which the masked event is stored,
+// each after a dot: the masked values they stand for, or opaque tokens where the
+// contract does not say.
+func appendMaskedKeys(dst []byte, c *contract.Contract, keys, masked []byte, m *mask.Masker) ([]byte, error) {
+	if parts := c.KeyParts(); parts > 0 {
+		if n := bytes.Count(keys, []byte{'.'}) + 1; n != parts {
+			return dst, fmt.Errorf("the subject has %d key tokens, the contract %d", n, parts)
 		}
-		if len(tokens) != len(raw) {
-			return nil, fmt.Errorf("the subject has %d key tokens, the contract %d", len(raw), len(tokens))
-		}
-		return tokens, nil
+		return c.AppendKey(dst, masked)
 	}
-	for i, k := range raw {
-		raw[i] = m.Token(classKey, k)
+	for token := range bytes.SplitSeq(keys, []byte{'.'}) {
+		dst = append(append(dst, '.'), m.Token(classKey, string(token))...)
 	}
-	return raw, nil
+	return dst, nil
 }
 
-// provenance says where an event comes from and what was done to it.
+// provenance says where an event comes from and what was done to it, beside what
+// the template has.
 func (r *Route) provenance(out *outcome, e *event, m *masking) {
-	out.share(wire.HeaderOrigin, r.fixed.origin)
-	out.set(wire.HeaderOriginStream, e.stream)
-	out.set(wire.HeaderOriginSequence, strconv.FormatUint(e.sequence, 10))
-	out.share(wire.HeaderPolicy, m.policyHeader)
-	out.share(wire.HeaderKeyID, m.keyHeader)
-	out.share(wire.HeaderHop, r.fixed.hop)
-	out.set(wire.HeaderStoredAt, stamp(e.at))
+	out.setText(wire.HeaderOriginStream, e.stream)
+	out.setNumber(wire.HeaderOriginSequence, e.sequence)
+	out.setText(wire.HeaderPolicy, m.policy)
+	out.setText(wire.HeaderKeyID, m.key)
+	out.setTime(wire.HeaderStoredAt, e.at)
 }
 
 // envelope copies the headers that may cross, by name, masked where they hold
 // a publisher's own words. All others stay behind.
-func (r *Route) envelope(out *outcome, e *event, k *kind, ceType string, m *mask.Masker) (problem string) {
-	at, err := time.Parse(time.RFC3339Nano, e.get(wire.HeaderCETime))
+func (r *Route) envelope(out *outcome, e *event, ceType []byte, m *mask.Masker) (problem string) {
+	at, err := time.Parse(time.RFC3339Nano, string(e.fields.Get(wire.HeaderCETime)))
 	if err != nil {
 		return "header " + wire.HeaderCETime + " is no RFC 3339 time"
 	}
-	id := e.get(wire.HeaderSchemaID)
-	if n, err := strconv.Atoi(id); err != nil || strconv.Itoa(n) != id {
+	id := e.fields.Get(wire.HeaderSchemaID)
+	if n, err := strconv.Atoi(string(id)); err != nil || strconv.Itoa(n) != string(id) {
 		return "header " + wire.HeaderSchemaID + " is no number"
 	}
-	out.share(wire.HeaderSchemaSubject, k.subjectHeader)
-	out.share(wire.HeaderSchemaVersion, k.versionHeader)
 	out.set(wire.HeaderSchemaID, id)
-	out.share(wire.HeaderCESpecVersion, r.fixed.specVersion)
 	out.set(wire.HeaderCEType, ceType)
-	out.share(wire.HeaderCESource, r.fixed.source)
-	out.set(wire.HeaderCETime, stamp(at))
-	out.share(wire.HeaderCEDataSchema, k.dataSchemaHeader)
-	out.set(wire.HeaderCEID, m.MessageID(e.get(wire.HeaderCEID)))
-	out.share(wire.HeaderContentType, r.fixed.contentType)
-	if parent := e.get(wire.HeaderTraceparent); parent != "" {
-		if masked, ok := m.TraceParent(parent); ok {
-			out.set(wire.HeaderTraceparent, masked)
+	out.setTime(wire.HeaderCETime, at)
+	out.setText(wire.HeaderCEID, m.MessageID(string(e.fields.Get(wire.HeaderCEID))))
+	if parent := e.fields.Get(wire.HeaderTraceparent); len(parent) > 0 {
+		if masked, ok := m.TraceParent(string(parent)); ok {
+			out.setText(wire.HeaderTraceparent, masked)
 		}
 	}
 	return ""
 }
 
 // stamp is a time as headers have it.
-func stamp(t time.Time) string {
-	var b [40]byte
-	return string(t.UTC().AppendFormat(b[:0], time.RFC3339Nano))
-}
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
@@ -16,25 +14,30 @@ import (
 // writer puts what the pipeline masked into the egress stream, with watermarks
 // among it. It is used by one goroutine.
 type writer struct {
-	route *Route
-	at    *position
-	sink  sink
+	route  *Route
+	at     *position
+	outlet *outlet
+	sink   sink
 }
 
 // carry carries events from the checkpoint on, until something fails or ctx
 // ends.
 func (r *Route) carry(ctx context.Context) error {
-	p, err := r.open(ctx)
+	o, err := r.openOutlet(ctx)
 	if err != nil {
 		return err
 	}
-	w := &writer{route: r, at: p}
-	if r.config.Durable {
-		w.sink = newAtomicSink(r, p)
-	} else if w.sink, err = newFastSink(ctx, r, p); err != nil {
+	defer o.close()
+	p, err := r.open(ctx, o)
+	if err != nil {
 		return err
 	}
-	defer w.sink.close()
+	w := &writer{route: r, at: p, outlet: o}
+	if r.config.Durable {
+		w.sink = newAtomicSink(o, p)
+	} else {
+		w.sink = newPipelinedSink(o, p)
+	}
 	l, err := r.pipe(ctx, p)
 	if err != nil {
 		return err
@@ -48,24 +51,10 @@ func (r *Route) carry(ctx context.Context) error {
 func (w *writer) write(ctx context.Context, l *pipeline) error {
 	due := time.NewTicker(watermarkAfter)
 	defer due.Stop()
-	silence := time.NewTimer(quiet)
-	defer silence.Stop()
-	armed, busy := true, false // whether silence runs, and whether anything came since it was set
 	for {
 		select {
 		case c := <-l.ordered:
 			if err := w.chunk(ctx, c, len(l.ordered) > 0); err != nil {
-				return err
-			}
-			if busy = true; !armed {
-				silence.Reset(quiet)
-				armed = true
-			}
-		case <-silence.C:
-			if armed = busy; busy {
-				silence.Reset(quiet)
-				busy = false
-			} else if err := w.sink.settle(ctx); err != nil {
 				return err
 			}
 		case <-due.C:
@@ -75,11 +64,6 @@ func (w *writer) write(ctx context.Context, l *pipeline) error {
 			if err := w.sink.flush(ctx); err != nil {
 				return err
 			}
-			busy = true
-			if !armed {
-				silence.Reset(quiet)
-				armed = true
-			}
 		case s := <-w.route.releases:
 			err := w.release(ctx, s)
 			s.done <- err
@@ -88,7 +72,7 @@ func (w *writer) write(ctx context.Context, l *pipeline) error {
 			}
 		case err := <-w.sink.failed():
 			return err
-		case err := <-l.failed:
+		case err := <-l.reader.Failed():
 			return err
 		case <-ctx.Done():
 			return w.stop(ctx)
@@ -131,12 +115,13 @@ func (w *writer) chunk(ctx context.Context, c *chunk, more bool) error {
 
 func (w *writer) put(ctx context.Context, out *outcome) error {
 	m := &out.message
-	w.at.segment.Add(out.sequence, out.stored, m.Header, m.Data)
 	w.at.checkpoint = out.sequence
-	t := tally{checkpoint: out.sequence, masked: out.masked, bytes: len(m.Data) + len(m.Subject) + 1024}
+	t := tally{checkpoint: out.sequence, masked: out.masked, bytes: m.size() + 512}
 	if out.reason != nil {
+		w.at.segment.AddMarker(out.sequence, out.digest)
 		t.withheld = 1
 	} else {
+		w.at.segment.AddEvent(out.sequence, out.digest)
 		t.sent = 1
 	}
 	if err := w.sink.put(ctx, item{m, out, t}); err != nil {
@@ -161,16 +146,19 @@ func (w *writer) mark(ctx context.Context) error {
 		return fmt.Errorf("write down a watermark: %w", err)
 	}
 	w.at.segment = ledger.NewSegment(w.at.stream, mark.To+1, mark.Chain)
+	header := newTemplate(
+		wire.HeaderOrigin, r.config.From, wire.HeaderOriginStream, w.at.stream, wire.HeaderOriginSequence, strconv.FormatUint(mark.To, 10),
+	)
 	return w.sink.put(ctx, item{
-		message: &nats.Msg{
-			Subject: wire.EgressSubject(r.config.To, wire.LedgerSubject(r.config.From, r.config.Domain, wire.KindWatermark)),
-			Header: nats.Header{
-				wire.HeaderOrigin:         {r.config.From},
-				wire.HeaderOriginStream:   {w.at.stream},
-				wire.HeaderOriginSequence: {strconv.FormatUint(mark.To, 10)},
-			},
-			Data: body,
-		},
-		tally: tally{checkpoint: mark.To, bytes: len(body)},
+		message: r.ledgerMessage(wire.KindWatermark, header, body),
+		tally:   tally{checkpoint: mark.To, bytes: len(body)},
 	})
+}
+
+// ledgerMessage is a record of the ledger as it is written into the egress stream.
+func (r *Route) ledgerMessage(kind string, header *template, body []byte) *message {
+	return &message{
+		subject: []byte(wire.EgressSubject(r.config.To, wire.LedgerSubject(r.config.From, r.config.Domain, kind))),
+		header:  append(header.block, "\r\n"...), data: body,
+	}
 }

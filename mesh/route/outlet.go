@@ -1,0 +1,246 @@
+package route
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh/link"
+)
+
+// message is one as it is written into the egress stream.
+type message struct {
+	subject []byte // that the egress stream captures
+	header  []byte // the whole block, with its empty line
+	data    []byte
+}
+
+// size is how many bytes the message takes.
+func (m *message) size() int { return len(m.subject) + len(m.header) + len(m.data) }
+
+// extend writes headers behind those of the block.
+func extend(b, block, headers []byte) []byte {
+	b = append(b, block[:len(block)-len("\r\n")]...)
+	b = append(b, headers...)
+	return append(b, "\r\n"...)
+}
+
+// outlet is the connection over which a route writes into its egress stream. It
+// is used by one goroutine; answers come on the link's.
+type outlet struct {
+	route *Route
+	link  *link.Link
+	inbox string
+	limit int64 // bytes of a message that the server takes
+
+	headers []byte // room
+
+	mu        sync.Mutex
+	pipelined *pipelinedSink // that gets the other answers; nil without
+	commits   uint64         // the number of the latest commit
+	waiting   chan commitAnswer
+	fault     error // once the connection was lost
+}
+
+// commitAnswer is what the server says of a commit, or why it says nothing.
+type commitAnswer struct {
+	ack []byte
+	err error
+}
+
+// Of the subjects on which the server answers, the tokens behind the inbox.
+const (
+	answersCommit    = ".c."
+	answersPipelined = ".p"
+)
+
+func (r *Route) openOutlet(ctx context.Context) (*outlet, error) {
+	nc := r.config.Conn
+	o := &outlet{route: r, inbox: nc.NewInbox(), limit: nc.MaxPayload()}
+	var err error
+	o.link, err = link.Open(ctx, link.Config{
+		Like: nc, Name: "route " + r.config.Domain + " to " + r.config.To + ", writing",
+		Subscriptions: []link.Subscription{{Subject: o.inbox + ".>"}},
+		Receive:       o.receive, Down: o.down, Logger: zerolog.Nop(), // what ends the outlet, the route says
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write to stream %s: %w", r.egress, err)
+	}
+	return o, nil
+}
+
+func (o *outlet) close() { o.link.Close() }
+
+var errDown = errors.New("the connection to the server is lost")
+
+// down is told that the link is; it comes back, and what was under way does not.
+func (o *outlet) down(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fault = fmt.Errorf("write to stream %s: %w: %w", o.route.egress, errDown, err)
+	o.answer(commitAnswer{err: o.fault})
+	if o.pipelined != nil {
+		o.pipelined.down(o.fault)
+	}
+}
+
+// receive takes in what JetStream says; it runs on the link's goroutine.
+func (o *outlet) receive(b *link.Batch) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range b.Messages {
+		m := &b.Messages[i]
+		of, ok := bytes.CutPrefix(m.Subject, []byte(o.inbox))
+		if !ok {
+			continue
+		}
+		if number, ok := bytes.CutPrefix(of, []byte(answersCommit)); ok {
+			if string(number) == strconv.FormatUint(o.commits, 10) {
+				o.answer(committed(m))
+			}
+		} else if o.pipelined != nil {
+			o.pipelined.answer(m)
+		}
+	}
+	b.Release()
+}
+
+// answer ends the commit that waits, if one does.
+func (o *outlet) answer(a commitAnswer) {
+	if o.waiting != nil {
+		o.waiting <- a
+		o.waiting = nil
+	}
+}
+
+func committed(m *link.Message) commitAnswer {
+	if len(m.Data) == 0 && len(m.Header) > 0 {
+		return commitAnswer{err: nats.ErrNoResponders}
+	}
+	return commitAnswer{ack: bytes.Clone(m.Data)}
+}
+
+// fewSingly is up to how many messages are written singly by commit: each costs
+// a sync of its own where the server syncs, and a batch the time of a dozen.
+const fewSingly = 12
+
+// commit writes messages in one step. It expects the egress stream to end where
+// the route last saw it end: a second route, or this one after a write whose
+// outcome it did not learn, is refused and reads the checkpoint again.
+//
+// The server stores a batch message by message once it is complete, and few
+// messages are no batch at all: the end of a process may leave a first part of
+// them, which is as good a checkpoint as any.
+func (o *outlet) commit(ctx context.Context, p *position, messages []*message) error {
+	r := o.route
+	fail := func(err error) error {
+		return fmt.Errorf("write %d messages to stream %s after message %d: %w", len(messages), r.egress, p.last, err)
+	}
+	// A commit under way is brought to its end even when the route is closed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	r.step(stepWrite)
+	answer, err := o.write(messages, p.last)
+	if err != nil {
+		return fail(err)
+	}
+	var a commitAnswer
+	select {
+	case a = <-answer:
+	case <-ctx.Done():
+		a.err = fmt.Errorf("no acknowledgement came within %s: %w", writeTimeout, context.Cause(ctx))
+	}
+	if a.err != nil {
+		return fail(a.err)
+	}
+	var ack struct {
+		Sequence uint64              `json:"seq"`
+		Error    *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(a.ack, &ack); err != nil {
+		return fail(fmt.Errorf("the stream answered with something else than an acknowledgement: %w", err))
+	}
+	if ack.Error != nil {
+		return fail(ack.Error)
+	}
+	if want := p.last + uint64(len(messages)); ack.Sequence != want {
+		return &haltError{fmt.Errorf("stream %s took %d messages after %d and ends at %d, not %d", r.egress, len(messages), p.last, ack.Sequence, want)}
+	}
+	p.last = ack.Sequence
+	r.step(stepWritten)
+	return nil
+}
+
+// write hands messages to the connection, of which only the last is answered:
+// it is stored only if all before it are.
+func (o *outlet) write(messages []*message, last uint64) (<-chan commitAnswer, error) {
+	for _, m := range messages {
+		if size := len(m.header) + len(m.data) + writeHeaders; int64(size) > o.limit {
+			return nil, fmt.Errorf("one has %d bytes, and a message may have %d: %w", size, o.limit, nats.ErrMaxPayload)
+		}
+	}
+	answer := make(chan commitAnswer, 1)
+	o.mu.Lock()
+	if o.fault != nil {
+		o.mu.Unlock()
+		return nil, o.fault
+	}
+	o.commits++
+	o.waiting = answer
+	reply := strconv.AppendUint([]byte(o.inbox+answersCommit), o.commits, 10)
+	o.mu.Unlock()
+	batch := ""
+	if len(messages) > fewSingly {
+		batch = nuid.Next()
+	}
+	final := len(messages) - 1
+	for i, m := range messages {
+		h := o.headers[:0]
+		if batch == "" || i == 0 {
+			h = append(h, jetstream.ExpectedLastSeqHeader+": "...)
+			h = append(strconv.AppendUint(h, last+uint64(i), 10), "\r\n"...)
+		}
+		if batch != "" {
+			h = append(append(h, "Nats-Batch-Id: "...), batch...)
+			h = append(h, "\r\nNats-Batch-Sequence: "...)
+			h = append(strconv.AppendInt(h, int64(i)+1, 10), "\r\n"...)
+		}
+		var to []byte
+		if i == final {
+			o.route.step(stepCommit)
+			if to = reply; batch != "" {
+				h = append(h, "Nats-Batch-Commit: 1\r\n"...)
+			}
+		}
+		o.headers = h
+		if !o.append(m, to) {
+			return nil, errDown
+		}
+	}
+	o.link.Flush()
+	return answer, nil
+}
+
+// append appends a message, with the headers in o.headers, to what is sent.
+func (o *outlet) append(m *message, reply []byte) bool {
+	b, ok := o.link.Begin()
+	if !ok {
+		return false
+	}
+	b = append(append(append(b, "HPUB "...), m.subject...), ' ')
+	b = append(b, reply...)
+	b = link.AppendSizes(b, len(m.header)+len(o.headers), len(m.data))
+	b = extend(b, m.header, o.headers)
+	b = append(b, m.data...)
+	o.link.End(append(b, "\r\n"...))
+	return true
+}
