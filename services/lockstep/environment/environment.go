@@ -224,7 +224,9 @@ func (e *Environment) startRoutes(ctx context.Context) error {
 	for _, d := range declared {
 		m := e.masking(d)
 		for _, domain := range d.Domains {
-			nc, err := e.connect(e.node.Connect, "route "+domain+" to "+d.To)
+			nc, err := e.connect(func(name string, options ...nats.Option) (*nats.Conn, error) {
+				return e.node.Connect(name, append(options, e.node.Local())...)
+			}, "route "+domain+" to "+d.To)
 			if err != nil {
 				return err
 			}
