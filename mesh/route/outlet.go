@@ -45,8 +45,8 @@ type outlet struct {
 	headers []byte // room
 
 	mu        sync.Mutex
-	pipelined *pipelinedSink // that gets the other answers; nil without
-	commits   uint64         // the number of the latest commit
+	pipelined *acknowledgements // that get the other answers; nil without
+	commits   uint64            // the number of the latest commit
 	waiting   chan commitAnswer
 	fault     error // once the connection was lost
 }
@@ -148,9 +148,18 @@ func (o *outlet) commit(ctx context.Context, p *position, messages []*message) e
 	// A commit under way is brought to its end even when the route is closed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
+	answer := make(chan commitAnswer, 1)
+	o.mu.Lock()
+	if o.fault != nil {
+		o.mu.Unlock()
+		return fail(o.fault)
+	}
+	o.commits++
+	o.waiting = answer
+	reply := strconv.AppendUint([]byte(o.inbox+answersCommit), o.commits, 10)
+	o.mu.Unlock()
 	r.step(stepWrite)
-	answer, err := o.write(messages, p.last)
-	if err != nil {
+	if err := o.write(messages, p.last, reply); err != nil {
 		return fail(err)
 	}
 	var a commitAnswer
@@ -180,24 +189,14 @@ func (o *outlet) commit(ctx context.Context, p *position, messages []*message) e
 	return nil
 }
 
-// write hands messages to the connection, of which only the last is answered:
-// it is stored only if all before it are.
-func (o *outlet) write(messages []*message, last uint64) (<-chan commitAnswer, error) {
+// write hands messages to the connection, of which only the last is answered: it
+// is stored only if all before it are.
+func (o *outlet) write(messages []*message, last uint64, reply []byte) error {
 	for _, m := range messages {
 		if size := len(m.header) + len(m.data) + writeHeaders; int64(size) > o.limit {
-			return nil, fmt.Errorf("one has %d bytes, and a message may have %d: %w", size, o.limit, nats.ErrMaxPayload)
+			return fmt.Errorf("one has %d bytes, and a message may have %d: %w", size, o.limit, nats.ErrMaxPayload)
 		}
 	}
-	answer := make(chan commitAnswer, 1)
-	o.mu.Lock()
-	if o.fault != nil {
-		o.mu.Unlock()
-		return nil, o.fault
-	}
-	o.commits++
-	o.waiting = answer
-	reply := strconv.AppendUint([]byte(o.inbox+answersCommit), o.commits, 10)
-	o.mu.Unlock()
 	batch := ""
 	if len(messages) > fewSingly {
 		batch = nuid.Next()
@@ -223,11 +222,11 @@ func (o *outlet) write(messages []*message, last uint64) (<-chan commitAnswer, e
 		}
 		o.headers = h
 		if !o.append(m, to) {
-			return nil, errDown
+			return errDown
 		}
 	}
 	o.link.Flush()
-	return answer, nil
+	return nil
 }
 
 // append appends a message, with the headers in o.headers, to what is sent.

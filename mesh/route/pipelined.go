@@ -2,17 +2,11 @@ package route
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
-	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/lockstep-mesh/lockstep/mesh/link"
 )
 
 const (
@@ -37,44 +31,21 @@ const (
 // before they store it as this does: 2 µs of CPU an event less.
 type pipelinedSink struct {
 	outlet *outlet
-	route  *Route
 	at     *position
+	acks   *acknowledgements
 	held   item   // the latest message, which is sent once it is known whether more follow; none without message
 	unsent int    // bytes that are appended to the link and not flushed
 	silent int    // messages since the last that asks to be acknowledged
 	sent   uint64 // messages since the sink was made
 	total  tally  // of those
 	reply  []byte // room
-	faults chan error
-
-	mu     sync.Mutex
-	wake   chan struct{} // has room for one
-	asked  []askedFor    // what is not acknowledged yet
-	stored uint64        // messages that are
-	known  tally         // of those
-	fault  error
-}
-
-// askedFor is a message whose acknowledgement is awaited, and what the route has
-// done once it is stored.
-type askedFor struct {
-	sequence uint64 // that it gets
-	sent     uint64 // messages up to it, since the sink was made
-	total    tally  // of those
 }
 
 func newPipelinedSink(o *outlet, p *position) *pipelinedSink {
-	s := &pipelinedSink{outlet: o, route: o.route, at: p, faults: make(chan error, 1), wake: make(chan struct{}, 1)}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.pipelined = s
-	if o.fault != nil {
-		s.fail(o.fault)
-	}
-	return s
+	return &pipelinedSink{outlet: o, at: p, acks: o.expect()}
 }
 
-func (s *pipelinedSink) failed() <-chan error { return s.faults }
+func (s *pipelinedSink) failed() <-chan error { return s.acks.faults }
 
 func (s *pipelinedSink) put(ctx context.Context, i item) error {
 	if err := s.write(s.silent+1 >= askEvery); err != nil {
@@ -82,8 +53,8 @@ func (s *pipelinedSink) put(ctx context.Context, i item) error {
 	}
 	s.held = i
 	if s.silent == 0 {
-		return s.await(ctx, func() bool {
-			return s.sent-s.stored <= windowMessages && s.total.bytes-s.known.bytes <= windowBytes
+		return s.acks.await(ctx, func() bool {
+			return s.sent-s.acks.stored <= windowMessages && s.total.bytes-s.acks.known.bytes <= windowBytes
 		})
 	}
 	return nil
@@ -96,11 +67,11 @@ func (s *pipelinedSink) write(ask bool) error {
 		return nil
 	}
 	o := s.outlet
-	s.route.step(stepWrite)
+	s.outlet.route.step(stepWrite)
 	o.headers = append(o.headers[:0], jetstream.ExpectedLastSeqHeader+": "...)
 	o.headers = append(strconv.AppendUint(o.headers, s.at.last, 10), "\r\n"...)
 	wrong := func(err error) error {
-		return fmt.Errorf("write to stream %s after message %d: %w", s.route.egress, s.at.last, err)
+		return fmt.Errorf("write to stream %s after message %d: %w", s.outlet.route.egress, s.at.last, err)
 	}
 	if size := len(m.header) + len(o.headers) + len(m.data); int64(size) > o.limit {
 		return wrong(fmt.Errorf("it has %d bytes, and a message may have %d: %w", size, o.limit, nats.ErrMaxPayload))
@@ -112,15 +83,13 @@ func (s *pipelinedSink) write(ask bool) error {
 	if ask {
 		s.reply = append(append(s.reply, o.inbox...), answersPipelined...)
 		s.silent = 0
-		s.mu.Lock()
-		s.asked = append(s.asked, askedFor{s.at.last + 1, s.sent, s.total})
-		s.mu.Unlock()
+		s.acks.ask(askedFor{s.at.last + 1, s.sent, s.total})
 	}
 	if !o.append(m, s.reply) {
 		return wrong(errDown)
 	}
 	s.at.last++
-	if s.unsent += m.size(); s.unsent >= sendBytes {
+	if s.unsent += m.size(); ask || s.unsent >= sendBytes {
 		s.push()
 	}
 	if s.held.outcome != nil {
@@ -142,11 +111,7 @@ func (s *pipelinedSink) flush(context.Context) error {
 	if s.held.message == nil {
 		return nil
 	}
-	if err := s.write(true); err != nil {
-		return err
-	}
-	s.push()
-	return nil
+	return s.write(true)
 }
 
 func (s *pipelinedSink) settle(ctx context.Context) error {
@@ -154,100 +119,9 @@ func (s *pipelinedSink) settle(ctx context.Context) error {
 		return err
 	}
 	// What is under way is brought to its end even when the route is closed.
-	if err := s.await(context.WithoutCancel(ctx), func() bool { return len(s.asked) == 0 }); err != nil {
+	if err := s.acks.await(context.WithoutCancel(ctx), func() bool { return len(s.acks.asked) == 0 }); err != nil {
 		return err
 	}
-	s.route.step(stepWritten)
+	s.outlet.route.step(stepWritten)
 	return nil
-}
-
-// await waits until done, which is asked under the lock, or the sink fails.
-func (s *pipelinedSink) await(ctx context.Context, done func() bool) error {
-	var timer *time.Timer
-	defer func() {
-		if timer != nil {
-			timer.Stop()
-		}
-	}()
-	for {
-		s.mu.Lock()
-		ok, fault := done(), s.fault
-		s.mu.Unlock()
-		if fault != nil {
-			return fault
-		}
-		if ok {
-			return nil
-		}
-		if timer == nil {
-			s.push()
-			timer = time.NewTimer(writeTimeout)
-		}
-		select {
-		case <-s.wake:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timer.C:
-			return fmt.Errorf("stream %s has not acknowledged message %d for %s", s.route.egress, s.at.last, writeTimeout)
-		}
-	}
-}
-
-// down is told that the outlet is.
-func (s *pipelinedSink) down(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fail(err)
-}
-
-// answer takes in what JetStream says; it runs on the link's goroutine.
-func (s *pipelinedSink) answer(m *link.Message) {
-	var ack struct {
-		Sequence uint64              `json:"seq"`
-		Error    *jetstream.APIError `json:"error"`
-	}
-	err := json.Unmarshal(m.Data, &ack)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case len(m.Data) == 0 && len(m.Header) > 0:
-		err = fmt.Errorf("stream %s does not answer: %w", s.route.egress, nats.ErrNoResponders)
-	case err != nil:
-		err = fmt.Errorf("stream %s answered with something else than an acknowledgement: %w", s.route.egress, err)
-	case ack.Error != nil:
-		err = fmt.Errorf("write to stream %s: %w", s.route.egress, ack.Error)
-	case len(s.asked) == 0 || s.asked[0].sequence != ack.Sequence:
-		err = fmt.Errorf("write to stream %s: message %d is acknowledged, which was not asked for: %w", s.route.egress, ack.Sequence, errOrder)
-	}
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	reached, before := s.asked[0].total, s.known
-	s.stored, s.known = s.asked[0].sent, reached
-	s.asked = append(s.asked[:0], s.asked[1:]...)
-	s.route.written(tally{
-		checkpoint: reached.checkpoint, sent: reached.sent - before.sent,
-		withheld: reached.withheld - before.withheld, masked: reached.masked - before.masked,
-	})
-	s.rouse()
-}
-
-var errOrder = errors.New("acknowledgements are out of order")
-
-// rouse wakes whoever awaits.
-func (s *pipelinedSink) rouse() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (s *pipelinedSink) fail(err error) {
-	if s.fault != nil {
-		return
-	}
-	s.fault = err
-	s.faults <- err
-	s.rouse()
 }

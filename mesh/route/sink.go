@@ -1,6 +1,9 @@
 package route
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // sink writes messages to the egress stream in the order in which they are put
 // into it, each exactly behind the one before, or fails; after a failure nobody
@@ -52,38 +55,53 @@ func (r *Route) written(t tally) {
 	})
 }
 
-// atomicSink writes as many messages as wait in one step. It suits a server that
-// syncs its disk before it acknowledges: a batch is synced once.
-type atomicSink struct {
+// commitsAhead is how many groups may be on their way: while one is synced, the
+// server takes in the next.
+const commitsAhead = 2
+
+// groupSink writes as many messages as wait in one step. It suits a server that
+// syncs its disk before it acknowledges: a group is synced once.
+type groupSink struct {
 	outlet   *outlet
 	at       *position
+	acks     *acknowledgements
 	items    []item
 	messages []*message
-	tally    tally
-	silent   chan error
+	bytes    int    // of those
+	sent     uint64 // messages since the sink was made
+	total    tally  // of those
 }
 
-func newAtomicSink(o *outlet, p *position) *atomicSink {
-	return &atomicSink{outlet: o, at: p, silent: make(chan error)}
+func newGroupSink(o *outlet, p *position) *groupSink {
+	return &groupSink{outlet: o, at: p, acks: o.expect()}
 }
 
-func (s *atomicSink) put(ctx context.Context, i item) error {
+func (s *groupSink) put(ctx context.Context, i item) error {
 	s.items, s.messages = append(s.items, i), append(s.messages, i.message)
-	s.tally.add(i.tally)
-	if len(s.items) < maxBatch && s.tally.bytes < maxBatchBytes {
+	if s.bytes += i.tally.bytes; len(s.items) < maxBatch && s.bytes < maxBatchBytes {
 		return nil
 	}
 	return s.flush(ctx)
 }
 
-func (s *atomicSink) flush(ctx context.Context) error {
+func (s *groupSink) flush(ctx context.Context) error {
 	if len(s.items) == 0 {
 		return nil
 	}
-	if err := s.outlet.commit(ctx, s.at, s.messages); err != nil {
+	if err := s.acks.await(ctx, func() bool { return len(s.acks.asked) < commitsAhead }); err != nil {
 		return err
 	}
-	s.outlet.route.written(s.tally)
+	for _, i := range s.items {
+		s.total.add(i.tally)
+	}
+	n := uint64(len(s.items))
+	s.sent += n
+	s.acks.ask(askedFor{s.at.last + n, s.sent, s.total})
+	s.outlet.route.step(stepWrite)
+	if err := s.outlet.write(s.messages, s.at.last, []byte(s.outlet.inbox+answersPipelined)); err != nil {
+		return fmt.Errorf("write %d messages to stream %s after message %d: %w", n, s.outlet.route.egress, s.at.last, err)
+	}
+	s.at.last += n
 	for _, i := range s.items {
 		if i.outcome != nil {
 			i.outcome.release()
@@ -91,10 +109,23 @@ func (s *atomicSink) flush(ctx context.Context) error {
 	}
 	clear(s.items)
 	clear(s.messages)
-	s.items, s.messages, s.tally = s.items[:0], s.messages[:0], tally{}
+	s.items, s.messages, s.bytes = s.items[:0], s.messages[:0], 0
 	return nil
 }
 
-func (s *atomicSink) push()                            {} // a batch is worth waiting for
-func (s *atomicSink) settle(ctx context.Context) error { return s.flush(ctx) }
-func (s *atomicSink) failed() <-chan error             { return s.silent }
+func (s *groupSink) push() {} // a group is worth waiting for
+
+func (s *groupSink) settle(ctx context.Context) error {
+	// What is under way is brought to its end even when the route is closed.
+	ctx = context.WithoutCancel(ctx)
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	if err := s.acks.await(ctx, func() bool { return len(s.acks.asked) == 0 }); err != nil {
+		return err
+	}
+	s.outlet.route.step(stepWritten)
+	return nil
+}
+
+func (s *groupSink) failed() <-chan error { return s.acks.faults }

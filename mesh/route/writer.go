@@ -34,7 +34,7 @@ func (r *Route) carry(ctx context.Context) error {
 	}
 	w := &writer{route: r, at: p, outlet: o}
 	if r.config.Durable {
-		w.sink = newAtomicSink(o, p)
+		w.sink = newGroupSink(o, p)
 	} else {
 		w.sink = newPipelinedSink(o, p)
 	}
