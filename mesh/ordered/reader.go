@@ -47,6 +47,9 @@ type Config struct {
 	Stream string
 	Filter string // subjects, with wildcards; empty for all
 	Behind uint64 // reading begins with the message after this sequence
+	// Receive gets what is read, from one goroutine, and owns the batch until it is
+	// released. Reading waits for it to return. Left out, Batches gives it.
+	Receive func(*Batch)
 }
 
 // Batch are messages that arrived together, in order, and their places.
@@ -84,7 +87,7 @@ type Reader struct {
 	broken    bool         // something is missing, so nothing that follows may be handed over; likewise
 	asked     atomic.Int64 // messages that were asked for and have not come
 	heard     atomic.Int64 // when anything came, in ns
-	blocked   atomic.Bool  // batches wait to be taken
+	blocked   atomic.Bool  // what was read waits to be taken
 }
 
 // Open begins to read.
@@ -139,7 +142,8 @@ func (r *Reader) Close() {
 	_ = r.js.DeleteConsumer(ctx, r.config.Stream, r.consumer) // the server forgets it by itself, later
 }
 
-// Batches gives what is read. Who takes a batch owns it until it is released.
+// Batches gives what is read, where nothing else receives it. Who takes a batch
+// owns it until it is released.
 func (r *Reader) Batches() <-chan *Batch { return r.incoming }
 
 // Failed gives, once, what has ended the reader.
@@ -206,10 +210,14 @@ func (r *Reader) receive(arrived *link.Batch) {
 		return
 	}
 	r.blocked.Store(true)
-	select {
-	case r.incoming <- b:
-	case <-r.ctx.Done():
-		b.Release()
+	if r.config.Receive != nil {
+		r.config.Receive(b)
+	} else {
+		select {
+		case r.incoming <- b:
+		case <-r.ctx.Done():
+			b.Release()
+		}
 	}
 	r.blocked.Store(false)
 	r.heard.Store(time.Now().UnixNano())

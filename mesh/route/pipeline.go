@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	maxWorkers  = 4  // that mask for one route
-	chunksAhead = 16 // that are masked, or being so, while others are written
+	maxWorkers     = 3  // that mask for one route, beside the goroutine that reads
+	chunksAhead    = 16 // that are masked, or being so, while others are written
+	parallelEvents = 8  // fewer are not worth another goroutine
 )
 
 // chunk is a few neighbouring events on their way through the pipeline: those
@@ -36,27 +37,41 @@ type pipeline struct {
 	route   *Route
 	stream  string // the origin stream's name and identity
 	reader  *ordered.Reader
-	ordered chan *chunk // in origin order; each is masked, or about to be
+	ordered chan *chunk   // in origin order; each is masked, or about to be
+	busy    chan unmasked // for the workers
 
-	taking sync.Mutex // held by the worker that takes the next events
+	ctx    context.Context //nolint:containedctx // the pipeline's own, which stop ends
 	cancel context.CancelFunc
 	work   sync.WaitGroup
+	fields wire.Fields // room of the goroutine that reads
+}
+
+// unmasked are events that arrived together, and the chunk for what becomes of
+// them.
+type unmasked struct {
+	batch *ordered.Batch
+	chunk *chunk
 }
 
 // pipe reads the origin stream from behind the checkpoint.
 func (r *Route) pipe(ctx context.Context, p *position) (*pipeline, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	l := &pipeline{route: r, stream: p.stream, cancel: cancel, ordered: make(chan *chunk, chunksAhead)}
-	var err error
-	if l.reader, err = ordered.Open(ctx, ordered.Config{
-		Conn: r.config.Conn, Name: "route " + r.config.Domain + " to " + r.config.To + ", reading",
-		Stream: r.origin, Filter: r.names.stored + r.config.Domain + ".>", Behind: p.checkpoint,
-	}); err != nil {
-		cancel()
-		return nil, err
+	l := &pipeline{route: r, stream: p.stream, ordered: make(chan *chunk, chunksAhead), busy: make(chan unmasked)}
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	for range min(runtime.GOMAXPROCS(0)-1, maxWorkers) {
+		l.work.Go(func() {
+			var fields wire.Fields
+			for u := range l.busy {
+				l.mask(&fields, u)
+			}
+		})
 	}
-	for range min(runtime.GOMAXPROCS(0), maxWorkers) {
-		l.work.Go(func() { l.mask(ctx) })
+	var err error
+	if l.reader, err = ordered.Open(l.ctx, ordered.Config{
+		Conn: r.config.Conn, Name: "route " + r.config.Domain + " to " + r.config.To + ", reading",
+		Stream: r.origin, Filter: r.names.stored + r.config.Domain + ".>", Behind: p.checkpoint, Receive: l.take,
+	}); err != nil {
+		l.stop()
+		return nil, err
 	}
 	return l, nil
 }
@@ -64,52 +79,51 @@ func (r *Route) pipe(ctx context.Context, p *position) (*pipeline, error) {
 // stop ends reading and masking, and waits until both have ended.
 func (l *pipeline) stop() {
 	l.cancel()
-	l.reader.Close()
+	if l.reader != nil {
+		l.reader.Close()
+	}
+	close(l.busy)
 	l.work.Wait()
 }
 
-// mask takes chunks and masks them, until ctx ends.
-func (l *pipeline) mask(ctx context.Context) {
-	var fields wire.Fields
-	e := event{stream: l.stream, fields: &fields}
-	for {
-		b, c := l.take(ctx)
-		if c == nil {
-			return
-		}
-		var reasons []*Record
-		for i := range b.Messages {
-			m, at := &b.Messages[i], b.Places[i]
-			fields.Parse(m.Header) // what is malformed has none, and is withheld
-			e.sequence, e.at, e.subject, e.data = at.Sequence, at.Time(), m.Subject, m.Data
-			out := l.route.transform(&e)
-			c.outcomes = append(c.outcomes, out)
-			if out.reason != nil {
-				reasons = append(reasons, out.reason)
-			}
-		}
+// take takes in events that arrived together; it runs on the goroutine that
+// reads. It masks them itself unless a worker has nothing to do.
+func (l *pipeline) take(b *ordered.Batch) {
+	c := chunks.Get().(*chunk) //nolint:forcetypeassert // the pool holds nothing else
+	select {
+	case l.ordered <- c:
+	case <-l.ctx.Done():
 		b.Release()
-		if len(reasons) > 0 {
-			c.err = l.route.record(ctx, reasons)
-		}
-		c.masked <- struct{}{}
+		return
 	}
+	u := unmasked{b, c}
+	if len(b.Messages) >= parallelEvents {
+		select {
+		case l.busy <- u:
+			return
+		default: // all are busy
+		}
+	}
+	l.mask(&l.fields, u)
 }
 
-// take waits for events that arrived together, and a chunk for what becomes of
-// them. Workers take in turn, so that chunks stand in origin order.
-func (l *pipeline) take(ctx context.Context) (*ordered.Batch, *chunk) {
-	l.taking.Lock()
-	defer l.taking.Unlock()
-	select {
-	case b := <-l.reader.Batches():
-		c := chunks.Get().(*chunk) //nolint:forcetypeassert // the pool holds nothing else
-		select {
-		case l.ordered <- c:
-			return b, c
-		case <-ctx.Done():
+// mask masks a chunk.
+func (l *pipeline) mask(fields *wire.Fields, u unmasked) {
+	e := event{stream: l.stream, fields: fields}
+	var reasons []*Record
+	for i := range u.batch.Messages {
+		m, at := &u.batch.Messages[i], u.batch.Places[i]
+		fields.Parse(m.Header) // what is malformed has none, and is withheld
+		e.sequence, e.at, e.subject, e.data = at.Sequence, at.Time(), m.Subject, m.Data
+		out := l.route.transform(&e)
+		u.chunk.outcomes = append(u.chunk.outcomes, out)
+		if out.reason != nil {
+			reasons = append(reasons, out.reason)
 		}
-	case <-ctx.Done():
 	}
-	return nil, nil
+	u.batch.Release()
+	if len(reasons) > 0 {
+		u.chunk.err = l.route.record(l.ctx, reasons)
+	}
+	u.chunk.masked <- struct{}{}
 }
