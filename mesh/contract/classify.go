@@ -22,7 +22,8 @@ type Place struct {
 	// Names says that it is about the names in a map and not about its values.
 	Names bool `json:"names,omitempty"`
 	// Kinds are the types that values may have there: string, number, boolean;
-	// object and array only where the class is given to them as a whole.
+	// object, array and content (a string that holds something) only where the class
+	// is given to them as a whole.
 	Kinds      []string   `json:"kinds"`
 	Class      mask.Class `json:"class,omitempty"` // empty if nobody classified it
 	Rule       Rule       `json:"rule"`
@@ -38,10 +39,15 @@ type Place struct {
 	Shape *mask.Shape `json:"-"`
 	// Condition is the overlay's for this class; empty if there is none.
 	Condition string `json:"condition,omitempty"`
+	// Content says what a string there holds, written as text. Pointers go on into it.
+	Content mask.Content `json:"content,omitempty"`
 	// Depends says that values of one type have other classes there, too, by
 	// which of the schema's alternatives they are valid under.
 	Depends bool `json:"depends,omitempty"`
 }
+
+// KindContent is the kind of a string that holds something.
+const KindContent = "content"
 
 // Classification is what a contract says of all of its places.
 type Classification struct {
@@ -197,6 +203,10 @@ func (s *survey) place(p *place, name, pointer string, in inherited, required, m
 				s.members(v.spot, pointer, keys, inside, required, always)
 			}
 		default:
+			if v.kind == program.String && v.spot.content != nil {
+				s.content(v.spot, here, inside)
+				continue
+			}
 			here.Shape = v.spot.shape()
 			if v.kind == program.String {
 				here.Format = here.Shape.Format

@@ -91,7 +91,7 @@ func (o *collector) noting(s *spot, refuse bool, kind program.Kind, otherwise *p
 	switch {
 	case refuse:
 		return &program.Step{Action: program.Refuse}
-	case s == nil:
+	case s == nil, kind == program.String && s.content != nil:
 		return otherwise
 	case kind == program.Object:
 		return &program.Step{Action: program.Enter, Members: &collectedMembers{o.masking, s}}

@@ -45,6 +45,11 @@
 // object, "x-lockstep-class" in its "propertyNames", or "keys" in an overlay),
 // or the policy's default for names decides.
 //
+// A string that is marked as holding JSON or base64 is gone into like an object (see
+// package mask), up to some depth. Nobody validates what it holds before: a name that
+// its schema doesn't declare, or a text that isn't what it is said to be, withholds
+// the document.
+//
 // A class may depend on another value of the event. In a schema, put it under
 // "then" or "else", or into one of several alternatives: those that apply to the
 // value count. In an overlay, give the mark a condition ("when"). What a

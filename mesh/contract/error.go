@@ -88,6 +88,7 @@ const (
 	CodePolicy          = "policy"           // the policy withholds the class, or has no rule for it
 	CodeUnknownClass    = "unknown_class"    // the schema gives a class that nobody knows
 	CodeDropRequired    = "drop_required"    // the class is dropped, but the schema requires the property
+	CodeContent         = "content"          // a string doesn't hold what it is said to
 	CodeUnfit           = "unfit"            // nothing the technique can make fits the schema's demands
 	CodeInvalidMasked   = "invalid_masked"   // the masked document is not valid under the schema
 	CodeCostly          = "costly"           // finding out which schemas apply takes more work than one document may

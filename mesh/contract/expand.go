@@ -281,6 +281,7 @@ func (w *walker) newSpot(p *place, x *expansion) *spot {
 	} else {
 		s.class, s.around, s.namedOut = mask.MoreProtective(p.around, name), p.around, name
 	}
+	s.content = w.contents(p, s)
 	s.shape = sync.OnceValue(func() *mask.Shape { return w.shapes.intern(newShape(s.nodes)) })
 	s.required = sync.OnceValue(func() map[string]bool { return requiredNames(s.nodes) })
 	return s

@@ -138,7 +138,7 @@ func (o *source) Choose(kind program.Kind, holds func(*v5.Schema) (holds, known 
 	switch {
 	case refuse:
 		return &program.Step{Action: program.Refuse}
-	case s == nil:
+	case s == nil, kind == program.String && s.content != nil:
 		return nil
 	}
 	return o.masking.step(s, kind)
@@ -149,6 +149,11 @@ func (g *Masking) step(s *spot, kind program.Kind) *program.Step {
 	switch {
 	case kind == program.Object || kind == program.Array:
 		return g.enter(s, kind)
+	case kind == program.String && s.content != nil:
+		if s.class != "" && g.masker.Technique(s.class) == mask.Drop {
+			return &program.Step{Action: program.Drop}
+		}
+		return &program.Step{Action: program.Foreign} // the walker goes into what it holds
 	case s.class != "" && !s.class.Known():
 		return &program.Step{Action: program.Refuse}
 	case s.class == "" && s.undeclared:

@@ -31,6 +31,7 @@ type masking struct {
 	scratch []byte
 	event   mask.Event
 	effort  program.Effort
+	nested  int // how many strings hold the document
 	// phase says what the document is gone through for.
 	phase phase
 }
@@ -105,8 +106,7 @@ func (r *masking) run(dst, data []byte, value any, p *place, g *Masking, stats *
 	r.walker, r.masker, r.fields, r.out, r.stats, r.phase = g.walker, g.masker, g, dst, stats, why
 	r.effort = program.NewEffort(program.MaxEffort(len(data)))
 	r.in = surroundings{document: value, effort: &r.effort}
-	r.buf = *bytes.NewBuffer(data)
-	r.dec.Reset(&r.buf)
+	r.reads(data)
 	err := r.document(p, value)
 	if r.effort.Over() {
 		err = &Withheld{
@@ -115,9 +115,21 @@ func (r *masking) run(dst, data []byte, value any, p *place, g *Masking, stats *
 		}
 	}
 	out := r.out
-	r.walker, r.masker, r.fields, r.out, r.stats, r.buf, r.path, r.in = nil, nil, nil, nil, nil, bytes.Buffer{}, r.path[:0], surroundings{}
-	clear(r.scratch)
+	r.release()
 	return out, err
+}
+
+// reads begins to read a document.
+func (r *masking) reads(data []byte) {
+	r.buf = *bytes.NewBuffer(data)
+	r.dec.Reset(&r.buf)
+}
+
+// release lets go of the document.
+func (r *masking) release() {
+	r.walker, r.masker, r.fields, r.out, r.stats, r.buf, r.path, r.in = nil, nil, nil, nil, nil, bytes.Buffer{}, r.path[:0], surroundings{}
+	r.nested = 0
+	clear(r.scratch)
 }
 
 func (r *masking) document(p *place, value any) error {
@@ -132,13 +144,13 @@ func (r *masking) document(p *place, value any) error {
 	return r.write(s, technique, value)
 }
 
-// technique decides what becomes of value. A container is gone into, unless it
-// is dropped as a whole.
+// technique decides what becomes of value. What is gone into is either that, or
+// dropped as a whole.
 func (r *masking) technique(s *spot, value any) (mask.Technique, error) {
 	if r.phase == toCollect {
 		return mask.Pass, nil // also of what is dropped or withheld in the end
 	}
-	if isContainer(value) {
+	if s.opens(value) {
 		if s.class != "" && r.masker.Technique(s.class) == mask.Drop {
 			return mask.Drop, nil
 		}
@@ -193,6 +205,9 @@ func (r *masking) write(s *spot, technique mask.Technique, value any) error {
 		return r.broken(err)
 	}
 	kind := kindOf(value)
+	if text, ok := value.(string); ok && s.opens(value) {
+		return r.content(s, text)
+	}
 	text := r.scratch[:0]
 	switch value := value.(type) {
 	case string:

@@ -14,6 +14,7 @@ import (
 const (
 	classAnnotation    = "x-lockstep-class"
 	keyClassAnnotation = "x-lockstep-key-class"
+	contentAnnotation  = "x-lockstep-content"
 	confluentTags      = "confluent:tags"
 )
 
@@ -26,6 +27,9 @@ type node struct {
 
 	class    mask.Class // of its own; empty if it gives none
 	keyClass mask.Class
+
+	content mask.Content // what a string holds, written as text; empty if it says nothing of that
+	held    *node        // the schema of the JSON that it holds; nil if there is none
 
 	always   []edge    // applied to the same value in any case
 	choices  []choice  // alternatives for the same value
@@ -86,13 +90,14 @@ type graph struct {
 	nodes  map[*v5.Schema]*node
 	// dynamic are the schemas that a $dynamicRef or $recursiveRef may lead to.
 	dynamic []*v5.Schema
+	unread  func(*v5.Schema, string) (*v5.Schema, error)
 	// names are all property names that the schema knows.
 	names map[string]bool
 	todo  []*node
 }
 
 func newGraph(linked *jsonschema.Linked) *graph {
-	g := &graph{linked: linked, nodes: map[*v5.Schema]*node{}, names: map[string]bool{}}
+	g := &graph{linked: linked, unread: linked.Unread(), nodes: map[*v5.Schema]*node{}, names: map[string]bool{}}
 	g.root = g.node(linked.Schema)
 	g.complete()
 	// References that depend on how one got there are resolved when validating;
@@ -165,6 +170,7 @@ func (g *graph) fill(n *node) {
 	}
 	keywords := g.linked.Keywords(s)
 	n.class, n.keyClass = annotations(keywords)
+	g.fillContent(n, keywords)
 	if s.Ref != nil {
 		ref, _ := keywords["$ref"].(string)
 		n.always = append(n.always, edge{g.node(s.Ref), ref})
@@ -192,6 +198,27 @@ func (g *graph) fill(n *node) {
 	n.enumerated = len(s.Enum) > 0 || len(s.Constant) > 0
 	if s.RecursiveAnchor || s.DynamicAnchor != "" {
 		g.dynamic = append(g.dynamic, s)
+	}
+}
+
+// fillContent finds what strings hold. What can't be read is a content that nobody
+// knows.
+func (g *graph) fillContent(n *node, keywords map[string]any) {
+	value, ok := keywords[contentAnnotation]
+	if !ok {
+		return
+	}
+	n.content = unreadableContent
+	if name, ok := value.(string); ok && mask.Content(name).Known() {
+		n.content = mask.Content(name)
+	}
+	if _, ok := keywords[contentSchema]; ok && n.content.JSON() {
+		s, err := g.unread(n.schema, contentSchema)
+		if err != nil {
+			n.content = unreadableContent
+			return
+		}
+		n.held = g.node(s)
 	}
 }
 
@@ -320,6 +347,13 @@ func annotations(keywords map[string]any) (class, keyClass mask.Class) {
 	}
 	return class, keyClass
 }
+
+// contentSchema is JSON Schema's keyword for the schema of what a string holds,
+// which no validator looks at unless it is told to.
+const contentSchema = "contentSchema"
+
+// unreadableContent is none that anybody knows.
+const unreadableContent mask.Content = "(unreadable)"
 
 // unreadableClass is unknown to every policy, and so withheld.
 const unreadableClass mask.Class = "(unreadable)"

@@ -24,6 +24,8 @@ type place struct {
 	named      mask.Mark  // what the overlay says of the value's own property name
 	namedOut   mask.Class // the same of the nearest name around it, inside of what gave around
 	undeclared bool       // nothing declares or admits a value here
+	opened     bool       // what a string holds begins here
+	text       bool       // and is a text
 
 	static atomic.Pointer[spot] // the only spot, where nothing depends on the value
 	spots  sync.Map             // string (which branches apply) -> *spot
@@ -125,13 +127,16 @@ func (p *place) key() []byte {
 			key = binary.AppendUvarint(key, uint64(path.ID()))
 		}
 	}
-	for _, class := range [...]mask.Class{p.around, p.aroundKeys, p.named.Class, p.named.Keys, p.named.Else, p.namedOut} {
+	for _, class := range [...]mask.Class{p.around, p.aroundKeys, p.named.Class, p.named.Keys, p.named.Else, p.namedOut, mask.Class(p.named.Content)} {
 		key = append(append(key, class...), 0)
 	}
 	if p.named.When != nil { // of one overlay, conditions are told apart by what they are
 		key = fmt.Appendf(key, "%p", p.named.When)
 	}
-	return strconv.AppendBool(key, p.undeclared)
+	for _, is := range [...]bool{p.undeclared, p.opened, p.text} {
+		key = strconv.AppendBool(key, is)
+	}
+	return key
 }
 
 // spot is a place for one kind of value there: all the subschemas that apply,
@@ -143,6 +148,7 @@ type spot struct {
 	marks  marks
 
 	class    mask.Class // the value's class; empty if it has none
+	content  *content   // what strings hold; nil if they are what they are
 	keys     mask.Class // the class of names in it, where it or a map inside of it is one
 	around   mask.Class // what values inside inherit
 	namedOut mask.Class // the same from "properties" of the overlay

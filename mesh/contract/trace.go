@@ -81,6 +81,7 @@ type tracer struct {
 	in      surroundings
 	event   mask.Event
 	traced  []tracing
+	nested  int // how many strings hold what is traced
 }
 
 type tracing struct {
@@ -150,6 +151,14 @@ func (t *tracer) value(p *place, value any, of slot, at way, in inherited) {
 		return
 	case string:
 		one.Text = value
+		if s.opens(value) && value != "" && technique != mask.Drop {
+			err := t.content(s, value, at, inside)
+			if err == nil {
+				return
+			}
+			one.Technique, one.Withheld = mask.Withhold, t.masking.unopened(s.class, err)
+			one.Withheld.Pointer = at.place
+		}
 	case json.Number:
 		one.Text = value.String()
 	case bool:
@@ -172,9 +181,11 @@ func (t *tracer) members(s *spot, object map[string]any, at way, keys Rule, insi
 		c, ok := s.child(name)
 		next := at.to(name, !ok || !c.declared)
 		if !ok {
+			refused := t.masking.withheld(CodeUndeclared, "", "the schema neither declares nor admits this property", "declare and classify it in a new version of the schema")
+			refused.Pointer = next.place
 			t.traced = append(t.traced, tracing{Traced: Traced{
 				Pointer: next.pointer, Shown: next.shown, Place: next.place, Names: true, Kind: mask.String, Text: name, Rule: Rule{Kind: RuleNone}, Technique: mask.Withhold,
-				Withheld: t.masking.withheld(CodeUndeclared, "", "the schema neither declares nor admits this property", "declare and classify it in a new version of the schema"),
+				Withheld: refused,
 			}})
 			continue
 		}

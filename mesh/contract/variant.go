@@ -24,7 +24,11 @@ func (s *survey) of(p *place, pointer string) []variant {
 		return known
 	}
 	var all []variant
-	for _, kind := range [...]program.Kind{program.Object, program.Array, program.String, program.Number, program.Bool} {
+	kinds := []program.Kind{program.Object, program.Array, program.String, program.Number, program.Bool}
+	if p.text {
+		kinds = []program.Kind{program.String}
+	}
+	for _, kind := range kinds {
 		for o := (odometer{}); ; {
 			o.at = 0
 			if v, ok := s.vary(p, kind, &o); ok {

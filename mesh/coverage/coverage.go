@@ -88,7 +88,7 @@ func Of(c *contract.Contract, m *mask.Masker) (Report, error) {
 }
 
 func container(p contract.Place) bool {
-	return !slices.ContainsFunc(p.Kinds, func(kind string) bool { return kind != "object" && kind != "array" })
+	return !slices.ContainsFunc(p.Kinds, func(kind string) bool { return kind != "object" && kind != "array" && kind != contract.KindContent })
 }
 
 // Withheld are the fields with which an event doesn't cross.
@@ -116,6 +116,8 @@ func field(p contract.Place, m *mask.Masker) Field {
 		return f
 	}
 	switch {
+	case p.Content != "" && !p.Content.Known():
+		return withhold(contract.CodeContent, "nobody knows what such a string holds, or its schema can't be read", "correct x-lockstep-content, or its contentSchema")
 	case p.Class != "" && !p.Class.Known():
 		return withhold(contract.CodeUnknownClass, fmt.Sprintf("nobody knows the class %q", p.Class), "correct its name")
 	case p.Names && p.Class == "":

@@ -15,6 +15,15 @@
 // the names of its properties, where the schema admits names without listing
 // them (patternProperties, additionalProperties): such names are data.
 //
+// A string may hold something else, written as text: "x-lockstep-content" says
+// what, "json", "base64" (of a text) or "base64-json". It is decoded, masked, and
+// written again in the same way. What it holds is classified as what is in an
+// object: by a schema of its own ("contentSchema", of JSON), by the overlay, whose
+// pointers go on into it, and else by the string's own class, which holds for all
+// inside that has none. Where that is to be dropped, the string goes as a whole. What
+// isn't what it is said to be is withheld. Without the keyword a class replaces the
+// whole string as it stands.
+//
 // # Overlay files
 //
 // A schema that one doesn't own is classified from outside, by a YAML file:
@@ -35,11 +44,11 @@
 //	  github.workflow_dispatch.>:      #   subjects may have NATS wildcards
 //	    /inputs: {class: text, keys: internal}
 //
-// A mark is a class, or {class: …, keys: …}, where keys is the class of the
-// names in a map at that place. On an object or array a class holds for
-// everything inside that has none of its own. A name that the overlay itself
-// mentions, in "properties" or in a pointer to the place, is known, and so is
-// no data even in a map.
+// A mark is a class, or {class: …, keys: …, content: …}, where keys is the class of
+// the names in a map at that place, and content what a string there holds. On an
+// object or array a class holds for everything inside that has none of its own. A
+// name that the overlay itself mentions, in "properties" or in a pointer to the
+// place, is known, and so is no data even in a map.
 //
 // A mark may depend on another value of the same event: under
 //

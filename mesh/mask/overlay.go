@@ -21,6 +21,9 @@ type Overlay struct {
 type Mark struct {
 	Class Class // of the value, and of what is in it; empty if only Keys is given
 	Keys  Class // of the names in a map; empty if not given
+	// Content says what the string there holds, written as text; empty if it is
+	// the value itself. Pointers go on into JSON.
+	Content Content
 	// When restricts Class to events in which another value says so; nil means
 	// always. Else is the class where it says otherwise; empty means that the
 	// mark says nothing of the value there.

@@ -269,14 +269,14 @@ func (p *overlayParser) isMark(node ast.Node) bool {
 		values = []*ast.MappingValueNode{node}
 	}
 	for _, v := range values {
-		if key, _ := scalar(v.Key); key == "class" || key == "keys" || key == "when" {
+		if key, _ := scalar(v.Key); key == "class" || key == "keys" || key == "when" || key == "content" {
 			return true
 		}
 	}
 	return false
 }
 
-// mark reads a class, or {class: …, keys: …, when: …, else: …}.
+// mark reads a class, or {class: …, keys: …, content: …, when: …, else: …}.
 func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 	if p.marks++; p.marks == maxOverlayMarks+1 {
 		p.problem(node, "too many marks", fmt.Sprintf("an overlay has %d at most", maxOverlayMarks), "split it by domain")
@@ -295,6 +295,12 @@ func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 			continue
 		}
 		name, isText := scalar(e.value)
+		if e.key == "content" {
+			if mark.Content = Content(name); !isText || !mark.Content.Known() {
+				p.problem(e.value, "this is no content", "nobody could say what the string holds", "use one of "+join(Contents()))
+			}
+			continue
+		}
 		if !isText {
 			p.problem(e.value, "this is no class", "a class is one word", "use one of "+join(Classes()))
 			return Mark{}, false
@@ -308,7 +314,7 @@ func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 		case "else":
 			mark.Else = class
 		default:
-			p.problem(e.node, fmt.Sprintf("unknown key %q", e.key), "a mark has class, keys, when and else", "remove it; pointers begin with /")
+			p.problem(e.node, fmt.Sprintf("unknown key %q", e.key), "a mark has class, keys, content, when and else", "remove it; pointers begin with /")
 		}
 	}
 	if len(p.problems) > before {

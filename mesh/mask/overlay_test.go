@@ -217,6 +217,7 @@ func TestOverlayProblems(t *testing.T) {
 		{"in has a list", "properties:\n  a: {class: text, when: {at: b, in: [[c]]}}\n", []string{"2:39"}},
 		{"at is no text", "properties:\n  a: {class: text, when: {at: [b], in: [c]}}\n", []string{"2:31"}},
 		{"unknown part of a condition", "properties:\n  a: {class: text, when: {at: b, is: c}}\n", []string{"2:34"}},
+		{"unknown content", "properties:\n  a: {class: text, content: xml}\n  b: {content: [json]}\n", []string{"2:29", "3:16"}},
 		{"one place twice", "subjects:\n  a.b:\n    /a/b: text\n    /a/*: id\n    /a~0: id\n    \"/\": id\n    \"\": text\n", []string{"7:5"}},
 	}
 	for _, test := range tests {

@@ -179,7 +179,7 @@ var annotations = map[string]bool{
 }
 
 // classifications are the keywords that masking goes by.
-var classifications = map[string]bool{"x-lockstep-class": true, "x-lockstep-key": true, "x-lockstep-key-class": true, "confluent:tags": true}
+var classifications = map[string]bool{"x-lockstep-class": true, "x-lockstep-key": true, "x-lockstep-key-class": true, "x-lockstep-content": true, "confluent:tags": true}
 
 // directed keywords grow tighter (1) or looser (-1) as their numbers grow; the
 // others of 0 are compared as they are.

@@ -119,6 +119,19 @@ func (b *Bundle) link(inside bool) (*Linked, error) {
 			p.inner = "/" + unseen
 		}
 	}
+	compiler, err := l.compiler()
+	if err != nil {
+		return nil, err
+	}
+	l.Schema, err = l.compile(compiler, l.parts[0].url+l.parts[0].within(""))
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// compiler is one that knows all documents.
+func (l *Linked) compiler() (*v5.Compiler, error) {
 	compiler := v5.NewCompiler()
 	// Set on this compiler alone: the library's own table is left as it is.
 	compiler.Formats["uri-template"] = func(any) bool { return true }
@@ -134,10 +147,23 @@ func (b *Bundle) link(inside bool) (*Linked, error) {
 			return nil, l.compileError(err)
 		}
 	}
-	if err := l.compile(compiler); err != nil {
-		return nil, err
+	return compiler, nil
+}
+
+// Unread gives a way to compile the schemas that stand under keywords of which the
+// library makes nothing, such as "contentSchema": it takes a part of the compiled
+// schema, and the keyword. It is not safe for concurrent use.
+func (l *Linked) Unread() func(of *v5.Schema, keyword string) (*v5.Schema, error) {
+	var compiler *v5.Compiler
+	return func(of *v5.Schema, keyword string) (_ *v5.Schema, err error) {
+		if compiler == nil {
+			if compiler, err = l.compiler(); err != nil {
+				return nil, err
+			}
+		}
+		url, pointer, _ := strings.Cut(of.Location, "#")
+		return l.compile(compiler, url+"#"+pointer+"/"+keyword)
 	}
-	return l, nil
 }
 
 // collect numbers the documents, nearest first.
@@ -207,19 +233,18 @@ func (l *Linked) Size() int {
 	return sizeOfByte*l.bytes + sizeOfSchema*l.schemas + sizeOfPattern*l.patterns
 }
 
-func (l *Linked) compile(compiler *v5.Compiler) (err error) {
+func (l *Linked) compile(compiler *v5.Compiler, url string) (s *v5.Schema, err error) {
 	// The library panics on what it doesn't expect; a schema is somebody's
 	// input, so that is an answer here and not a crash.
 	defer func() {
 		if r := recover(); r != nil {
-			err = invalidSchema("", fmt.Errorf("%v", r))
+			s, err = nil, invalidSchema("", fmt.Errorf("%v", r))
 		}
 	}()
-	l.Schema, err = compiler.Compile(l.parts[0].url + l.parts[0].within(""))
-	if err != nil {
-		return l.compileError(err)
+	if s, err = compiler.Compile(url); err != nil {
+		return nil, l.compileError(err)
 	}
-	return nil
+	return s, nil
 }
 
 func (l *Linked) compileError(err error) *Error {

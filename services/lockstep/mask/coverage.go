@@ -234,7 +234,7 @@ type withheldField struct {
 
 // count counts a field by its class.
 func (r *routeReport) count(f coverage.Field) {
-	if f.Class == "" || len(f.Kinds) > 0 && (f.Kinds[0] == "object" || f.Kinds[0] == "array") {
+	if f.Class == "" || len(f.Kinds) > 0 && (f.Kinds[0] == "object" || f.Kinds[0] == "array" || f.Kinds[0] == contract.KindContent) {
 		return
 	}
 	i := slices.IndexFunc(r.Classes, func(c classReport) bool { return c.Class == f.Class && c.Technique == f.Technique })
