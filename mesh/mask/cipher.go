@@ -26,10 +26,15 @@ const (
 // again until the schema admits the result: since the value itself is admitted,
 // that ends, and is still a bijection (cycle walking).
 func makeFPE(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
-	r := f.recipe
-	if f.kind == Bool || r.fpe == nil {
+	if f.kind == Bool || f.recipe.fpe == nil {
 		return dst, unfit(FPE, f.kind)
 	}
+	return f.cycle(s, dst, text, f.recipe.fpe.Encrypt)
+}
+
+// cycle walks with one step of the cipher, in either direction.
+func (f *Field) cycle(s *scratch, dst, text []byte, step func(numerals []uint16, tweak []byte) error) ([]byte, error) {
+	r := f.recipe
 	s.made = append(s.made[:0], text...)
 	s.nums = s.nums[:0]
 	for i, c := range text {
@@ -50,7 +55,7 @@ func makeFPE(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
 		walk = max(1, maxWalk*walkLength/max(walkLength, len(s.nums)))
 	}
 	for range walk {
-		if err := r.fpe.Encrypt(s.nums, nil); err != nil {
+		if err := step(s.nums, nil); err != nil {
 			return dst, &Refusal{Code: CodeUnsuitable, Why: err.Error(), Cure: "give the class another technique, such as token"}
 		}
 		at := 0
@@ -110,6 +115,36 @@ func makeEncrypted(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, er
 	s.text = f.recipe.seal(s.text[:0], text)
 	s.made = base64.RawURLEncoding.AppendEncode(s.made[:0], s.text)
 	return f.text(dst, s.made)
+}
+
+// RevealFPE undoes the technique fpe: it gives the value, of a kind and at a place of
+// the shape, that became what is masked. The masker must have the rule and the key
+// that it was masked with: FF1 has no check, and under others gives another value.
+// The error is a *Refusal; it holds nothing of either.
+//
+// Who may see raw values, and the record that somebody did, are the caller's to
+// see to.
+func (m *Masker) RevealFPE(class Class, shape *Shape, kind Kind, masked string) (string, error) {
+	f := m.field(m.Technique(class), class, shape, kind)
+	if f.technique != FPE || f.recipe.fpe == nil || kind != String && kind != Number {
+		return "", &Refusal{
+			Code: CodeNoTechnique, Why: fmt.Sprintf("the policy %s doesn't give the class %s the technique fpe, for texts or numbers", m.policy, class),
+			Cure: "name the class and the policy that the value was masked by",
+		}
+	}
+	s := new(scratch)
+	made, err := f.cycle(s, nil, []byte(masked), f.recipe.fpe.Decrypt)
+	if err != nil {
+		return "", err
+	}
+	if kind == Number {
+		return string(made), nil
+	}
+	text, err := jsontext.AppendUnquote(nil, made)
+	if err != nil {
+		return "", unfit(FPE, kind)
+	}
+	return string(text), nil
 }
 
 // Reveal decrypts what the technique encrypt made of a text of class for a

@@ -175,6 +175,9 @@ func TestFPEIsABijection(t *testing.T) {
 				t.Fatalf("%q and %q are %s", text, other, out)
 			}
 			seen[out] = text
+			if back, err := letters.RevealFPE(ID, nil, String, out[1:len(out)-1]); err != nil || back != text {
+				t.Fatalf("%q is revealed as %q, %v", text, back, err)
+			}
 			if len(out) != len(text)+2 || strings.IndexAny(out[1:], " -") != strings.IndexAny(text, " -") {
 				t.Fatalf("%q becomes %s", text, out)
 			}
@@ -190,8 +193,19 @@ func TestFPEIsABijection(t *testing.T) {
 			if m, ok := new(big.Rat).SetString(out); !ok || !s.admitsNumber(m) {
 				t.Fatalf("%d becomes %s", n, out)
 			}
+			if back, err := digits.RevealFPE(ID, s, Number, out); err != nil || back != fmt.Sprint(n) {
+				t.Fatalf("%d is revealed as %s, %v", n, back, err)
+			}
 		}
 	})
+	for _, m := range []*Masker{withRule(t, ID, Token, Rule{}), withRule(t, Name, FPE, Rule{})} {
+		if back, err := m.RevealFPE(ID, nil, String, "1234567"); err == nil {
+			t.Errorf("%s reveals %s", m, back)
+		}
+	}
+	if back, err := digits.RevealFPE(ID, nil, String, "1234567x"); err == nil || strings.Contains(err.Error(), "1234567") {
+		t.Errorf("%s, %v", back, err)
+	}
 	if out := must(t, digits, ID, num("-12345678"), nil, nil); !regexp.MustCompile(`^-[1-9][0-9]{7}$`).MatchString(out) {
 		t.Errorf("a negative number becomes %s", out)
 	}

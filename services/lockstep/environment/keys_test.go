@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/node"
 	"github.com/lockstep-mesh/lockstep/mesh/route"
 	"github.com/lockstep-mesh/lockstep/mesh/topology"
@@ -50,13 +51,15 @@ policies:
       email: {technique: token}
       account: {technique: encrypt}
       phone: {technique: redact}
+      amount: {technique: fpe}
 `
 
 const keysSchema = `{"type": "object", "x-lockstep-key": ["/id"], "required": ["id"], "properties": {
   "id": {"type": "string", "x-lockstep-class": "id"},
   "email": {"type": "string", "format": "email", "x-lockstep-class": "email"},
   "copies": {"type": "array", "items": {"type": "string", "x-lockstep-class": "email"}},
-  "account": {"type": "string", "x-lockstep-class": "account"}
+  "account": {"type": "string", "x-lockstep-class": "account"},
+  "numbers": {"type": "array", "items": {"type": "integer", "minimum": 3000000, "maximum": 9000000, "x-lockstep-class": "amount"}}
 }}`
 
 // origin is a production without anybody who listens to it.
@@ -115,7 +118,11 @@ func (o *origin) stop(t *testing.T) func() {
 // publish publishes an event and gives what the route made of it.
 func (o *origin) publish(t *testing.T, id, email, account string) *jetstream.RawStreamMsg {
 	t.Helper()
-	body := fmt.Sprintf(`{"id": %q, "email": %q, "copies": [%q, "other@corp.test"], "account": %q}`, id, email, email, account)
+	return o.publishBody(t, id, fmt.Sprintf(`{"id": %q, "email": %q, "copies": [%q, "other@corp.test"], "account": %q}`, id, email, email, account))
+}
+
+func (o *origin) publishBody(t *testing.T, id, body string) *jetstream.RawStreamMsg {
+	t.Helper()
 	ack, err := o.js.Publish(t.Context(), "orders.order.placed."+id, []byte(body))
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +195,7 @@ func TestKeysAreRotatedMappedRevealedDestroyed(t *testing.T) {
 	if len(state.Keys) != 2 || state.Keys[1].ID != old || state.Keys[1].State != "retiring" || state.Keys[1].KeepUntil.IsZero() ||
 		!slices.Equal(state.Keys[0].Uses, []custody.Use{{To: "staging", Domain: "orders", First: after.Sequence, Last: after.Sequence}}) ||
 		len(state.Keys[1].Uses) != 1 || state.Keys[1].Uses[0].First != before.Sequence || state.Keys[1].Uses[0].Last >= after.Sequence ||
-		len(state.Routes) != 1 || !slices.Equal(state.Routes[0].Encrypted, []string{"account"}) {
+		len(state.Routes) != 1 || !slices.Equal(state.Routes[0].Encrypted, []string{"account", "amount"}) {
 		t.Errorf("the keys: %+v", state)
 	}
 
@@ -246,6 +253,86 @@ func TestKeysAreRotatedMappedRevealedDestroyed(t *testing.T) {
 		t.Errorf("a destroyed key maps: %v", err)
 	}
 	o.audited(t, "DE-1", "ann@corp.test")
+}
+
+// Guards against a bijection that nobody can undo who may, that shows a value without
+// a record, or that shows another one under a key that nobody named.
+func TestFPEIsRevealed(t *testing.T) {
+	o := startOrigin(t, t.TempDir(), "")
+	ctx, who := t.Context(), custody.Who{By: "ann"}
+	masked := func(m *jetstream.RawStreamMsg) string {
+		var event struct{ Numbers []json.Number }
+		if err := json.Unmarshal(m.Data, &event); err != nil || len(event.Numbers) != 1 {
+			t.Fatalf("%s: %v", m.Data, err)
+		}
+		return event.Numbers[0].String()
+	}
+	const body = `{"id": "o1", "numbers": [4083317]}`
+	was := o.publishBody(t, "o1", body)
+	old := was.Header.Get(wire.HeaderKeyID)
+	if _, err := o.keys.Rotate(ctx, custody.RotateRequest{Who: who}); err != nil {
+		t.Fatal(err)
+	}
+	is := o.publishBody(t, "o1", body)
+	if masked(was) == masked(is) || masked(is) == "4083317" {
+		t.Fatalf("it became %s, and then %s", masked(was), masked(is))
+	}
+	asked := custody.RevealRequest{Who: who, To: "staging", Class: "amount", Token: masked(was), Type: "orders.order.placed", Field: "/numbers/*", Key: old}
+	got, err := o.keys.Reveal(ctx, asked)
+	if err != nil || got != (custody.Revealed{Value: "4083317", Key: old, Technique: mask.FPE}) {
+		t.Errorf("revealed %+v, %v", got, err)
+	}
+	asked.Token, asked.Key = masked(is), ""
+	if got, err := o.keys.Reveal(ctx, asked); err != nil || got.Value != "4083317" || got.Key == old {
+		t.Errorf("revealed under the active key %+v, %v", got, err)
+	}
+	for name, change := range map[string]func(*custody.RevealRequest){
+		"without a field":  func(q *custody.RevealRequest) { q.Type, q.Field = "", "" },
+		"another field":    func(q *custody.RevealRequest) { q.Field = "/account" },
+		"another type":     func(q *custody.RevealRequest) { q.Type = "orders.order.paid" },
+		"another domain":   func(q *custody.RevealRequest) { q.Type = "payments.order.placed" },
+		"no such key":      func(q *custody.RevealRequest) { q.Key = "k1" },
+		"to somebody else": func(q *custody.RevealRequest) { q.To = "testing" },
+		"for nobody":       func(q *custody.RevealRequest) { q.By = "" },
+	} {
+		q := asked
+		change(&q)
+		if got, err := o.keys.Reveal(ctx, q); code(err) != custody.CodeRequest {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	if _, err := o.keys.Destroy(ctx, custody.DestroyRequest{Who: who, ID: old}); err != nil {
+		t.Fatal(err)
+	}
+	asked.Token, asked.Key = masked(was), old
+	if got, err := o.keys.Reveal(ctx, asked); code(err) != custody.CodeRequest {
+		t.Errorf("a destroyed key reveals %+v, %v", got, err)
+	}
+	js, err := o.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(ctx, node.AuditStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := 0
+	for sequence := uint64(1); sequence <= stream.CachedInfo().State.LastSeq; sequence++ {
+		m, err := stream.GetMsg(ctx, sequence)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r custody.Record
+		if err := json.Unmarshal(m.Data, &r); err != nil || strings.Contains(string(m.Data), "4083317") {
+			t.Errorf("%s: %v", m.Data, err)
+		}
+		if r.Action == "key-reveal" && r.Field == "/numbers/*" && r.Phase == custody.PhaseDone {
+			recorded++
+		}
+	}
+	if recorded != 2 {
+		t.Errorf("%d are on record, of two that were shown", recorded)
+	}
 }
 
 // audited checks that all that was asked for is on record, and no value is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,6 +88,7 @@ type foresight struct {
 	Key         string   `json:"key,omitempty"` // the one that it is about
 	Breaks      []string `json:"breaks"`
 	Stays       []string `json:"stays"`
+	Offers      []string `json:"offers,omitempty"` // how what breaks can be joined all the same
 }
 
 // Table writes the answer for people.
@@ -94,7 +96,7 @@ func (f foresight) Table(w io.Writer) {
 	for _, part := range []struct {
 		heading string
 		lines   []string
-	}{{"what it breaks", f.Breaks}, {"what stays", f.Stays}} {
+	}{{"what it breaks", f.Breaks}, {"what stays", f.Stays}, {"what can be done about it", f.Offers}} {
 		if len(part.lines) == 0 {
 			continue
 		}
@@ -136,7 +138,7 @@ func (f Flags) confirmed(ctx context.Context, app *cli.App, foresee func(custody
 
 func foreseeRotation(s custody.State) (foresight, error) {
 	f := foresight{Environment: s.Environment, Breaks: []string{}, Stays: []string{
-		"the former key, as a retiring one: `lockstep key map` gives the tokens of both keys side by side, until it is destroyed",
+		"the former key, as a retiring one, until it is destroyed",
 		"joins among events from before, and among events from then on",
 	}}
 	for _, k := range s.Keys {
@@ -146,9 +148,13 @@ func foreseeRotation(s custody.State) (foresight, error) {
 		f.Key = k.ID
 		for _, u := range k.Uses {
 			f.Breaks = append(f.Breaks, fmt.Sprintf("joins in %s of %s: tokens up to message %s of its egress stream are %s's, later ones the new key's", u.To, u.Domain, strconv.FormatUint(u.Last, 10), k.ID))
+			f.Offers = append(f.Offers, fmt.Sprintf("map for a while: rotate with --overlap 720h, say, and until then `lockstep key map --class CLASS --to %s --domain %s` gives the tokens of both keys side by side", u.To, u.Domain))
 		}
 	}
-	for _, r := range s.Routes {
+	for i, r := range s.Routes {
+		if len(f.Breaks) > 0 && !slices.ContainsFunc(s.Routes[:i], func(other custody.Route) bool { return other.To == r.To }) {
+			f.Offers = append(f.Offers, fmt.Sprintf("make the tokens anew: set up %s afresh under another name, with a route under the same policy; it masks the whole history under the new key, and what %s has now is not changed", r.To, r.To))
+		}
 		if len(r.Encrypted) > 0 {
 			f.Stays = append(f.Stays, fmt.Sprintf("what was encrypted for %s (%s): the former key still reveals it, until it is destroyed", r.To, strings.Join(r.Encrypted, ", ")))
 		}

@@ -72,5 +72,5 @@ func TestGolden(t *testing.T) {
 	}
 	clitest.Golden(t, "create", ahead)
 	clitest.Golden(t, "map", pageAnswer{custody.MapPage{Old: "k2", New: "k3", Events: 10, Skipped: 1, Pairs: []custody.Pair{{Old: "a@example.com", New: "b@example.com"}}, Next: 11}, true})
-	clitest.Golden(t, "reveal", revealed{custody.Revealed{Value: "DE\x1b02", Key: "k2"}})
+	clitest.Golden(t, "reveal", revealed{custody.Revealed{Value: "DE\x1b02", Key: "k2", Technique: mask.Encrypt}})
 }

@@ -36,6 +36,8 @@ type Record struct {
 	Active      string    `json:"active,omitempty"` // ID of the active key afterwards
 	KeepUntil   time.Time `json:"keep_until,omitzero"`
 	Token       string    `json:"token,omitempty"` // the masked value that was to be revealed
+	Type        string    `json:"type,omitempty"`  // of the event that it stands in
+	Field       string    `json:"field,omitempty"` // and where
 	Code        string    `json:"code,omitempty"`  // of what it failed with
 }
 

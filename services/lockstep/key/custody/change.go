@@ -125,30 +125,6 @@ func (k *Keeper) change(ctx context.Context, r Record, do func(*Record) (*mask.R
 	return k.State(ctx)
 }
 
-// Reveal gives the value that technique encrypt made a token of. It is recorded
-// before and after, and without a record it shows nothing.
-func (k *Keeper) Reveal(ctx context.Context, q RevealRequest) (Revealed, error) {
-	var shown Revealed
-	err := k.audited(ctx, Record{Action: verbReveal, By: q.By, To: q.To, Class: q.Class, Token: clip(q.Token)}, func(r *Record) (err error) {
-		if !mask.Class(q.Class).Known() {
-			return &Error{Code: CodeRequest, Op: "reveal a value", Why: "there is no such class", Cure: "name the class of the field that the value stands in"}
-		}
-		k.mu.Lock()
-		ring, fault := k.ring, k.fault
-		k.mu.Unlock()
-		if fault != nil {
-			return fault
-		}
-		shown.Value, shown.Key, err = ring.Reveal(q.To, mask.Class(q.Class), q.Token)
-		r.Key = shown.Key
-		return errorOrNil("reveal a value", err)
-	})
-	if err != nil {
-		return Revealed{}, err
-	}
-	return shown, nil
-}
-
 // clip bounds what is recorded of something that somebody sent.
 func clip(text string) string { return text[:min(len(text), 1024)] }
 

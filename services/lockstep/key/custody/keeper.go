@@ -304,7 +304,7 @@ func (k *Keeper) file(op string) (string, error) {
 func encrypted(p mask.Policy) []string {
 	var classes []string
 	for name, rule := range p.Classes {
-		if rule.Technique == mask.Encrypt {
+		if rule.Technique.Reversible() {
 			classes = append(classes, name)
 		}
 	}

@@ -102,18 +102,25 @@ type Pair struct {
 	New string `json:"new"`
 }
 
-// RevealRequest asks for the value behind an encrypted one.
+// RevealRequest asks for the value behind one that encrypt or fpe made.
 type RevealRequest struct {
 	Who
 	To    string `json:"to"`
 	Class string `json:"class"`
 	Token string `json:"token"`
+
+	// Of fpe only, which needs to know what the schema admits there, and of which key
+	// the event says that it was masked with: its result doesn't show either.
+	Type  string `json:"type,omitempty"`  // of the event
+	Field string `json:"field,omitempty"` // pointer into it; * for items and names in maps
+	Key   string `json:"key,omitempty"`   // ID; empty: the active one
 }
 
 // Revealed is the answer to it.
 type Revealed struct {
-	Value string `json:"value"`
-	Key   string `json:"key"`
+	Value     string         `json:"value"`
+	Key       string         `json:"key"`
+	Technique mask.Technique `json:"technique"`
 }
 
 // answer is what goes back over the wire.
