@@ -58,7 +58,13 @@ type process struct {
 // launch starts the command. The test ends it if nothing else has.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary, args...), ready: make(chan []byte, 1), done: make(chan struct{})}
+	return launchOther(t, binary, env, args...)
+}
+
+// launchOther is launch for another build of the command.
+func launchOther(t *testing.T, command string, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(command, args...), ready: make(chan []byte, 1), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {

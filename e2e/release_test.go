@@ -293,6 +293,7 @@ func TestMissingKeyIsNotReplaced(t *testing.T) {
 	if keys.Problem.Code != "key_missing" || keys.Problem.Cure == "" || len(keys.Keys) != 1 || keys.Keys[0].State != "unknown" {
 		t.Errorf("key list says %+v", keys)
 	}
+	m.alarmed(t, environment.Waiting{Code: "no_key", Events: 20, Fault: true})
 	var q quarantined
 	m.run(t, 0, &q, "quarantine", "list")
 	if q.Withheld.Total != 20 || len(q.Withheld.Events) != 20 || q.Withheld.Events[0].Code == "" || q.Withheld.Events[0].Cure == "" {
@@ -310,6 +311,7 @@ func TestMissingKeyIsNotReplaced(t *testing.T) {
 	if s := m.status(t, "production"); !s.Ready {
 		t.Errorf("production is not ready: %s", s.Problem)
 	}
+	m.alarmed(t, environment.Waiting{Code: "no_key", Events: 20, Fault: true}) // until they are released
 	q = quarantined{}
 	m.run(t, 0, &q, "quarantine", "release", "--all")
 	if q.Released != 20 || q.Still != 0 {
@@ -323,6 +325,7 @@ func TestMissingKeyIsNotReplaced(t *testing.T) {
 	}
 	m.run(t, 0, &q, "quarantine", "release", "--all") // again: nothing happens
 	m.verified(t, 40, 0)
+	m.alarmed(t)
 }
 
 // Guards against a policy that is taken away, broken or short of a rule while
@@ -372,6 +375,12 @@ func TestPolicyTakenAwayWhileEventsFlow(t *testing.T) {
 		m.run(t, 0, nil, "key", "reload")
 		publish(20)
 		m.verified(t, uint64(published), withheld)
+		// That a class has no rule is a decision. That there is no policy is none.
+		waiting := []environment.Waiting{{Code: "policy", Events: 20}}
+		if withheld > 20 {
+			waiting = []environment.Waiting{{Code: "no_policy", Events: int(withheld) - 20, Fault: true}, waiting[0]}
+		}
+		m.alarmed(t, waiting...)
 	}
 	var q quarantined
 	m.run(t, 0, &q, "quarantine", "release", "--to", "staging")
@@ -380,6 +389,7 @@ func TestPolicyTakenAwayWhileEventsFlow(t *testing.T) {
 	}
 	m.verified(t, uint64(published), 0)
 	m.exactlyOnce(t, published)
+	m.alarmed(t)
 }
 
 // Guards against a release that the end of the process cuts being done twice or

@@ -440,6 +440,9 @@ func (r *masking) refused(class mask.Class, err error) *Withheld {
 	w := r.withheld(CodeUnfit, class, "the value could not be masked", "give the class another technique")
 	if refusal := (*mask.Refusal)(nil); errors.As(err, &refusal) {
 		w.Why, w.Cure, w.cause = refusal.Why, refusal.Cure, refusal
+		if refusal.Code == mask.CodeFault {
+			w.Code = CodeFault
+		}
 	}
 	return w
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lockstep-mesh/lockstep/mesh/contract"
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
@@ -138,9 +137,9 @@ func (m *masking) broken() (code, why string) {
 		return refusal.Code, refusal.Why
 	}
 	if m.fault != nil {
-		return contract.CodePolicy, "the policy or its key cannot be used: " + m.fault.Error()
+		return mask.CodeNoPolicy, "the policy or its key cannot be used: " + m.fault.Error()
 	}
-	return contract.CodePolicy, "the route has no masking policy"
+	return mask.CodeNoPolicy, "the route has no masking policy"
 }
 
 // kind is what all events of one type under one schema version have in common.

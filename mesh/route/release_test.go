@@ -86,7 +86,7 @@ func TestWithheldEventsAreReleasedInOrderOnce(t *testing.T) {
 		t.Fatalf("%d are withheld (%v), not %d", page.Total, err, len(withheld))
 	}
 	for i, record := range page.Records {
-		if record.OriginSequence != withheld[i] || record.Code != contract.CodePolicy || !strings.Contains(record.Why, "key file") || record.Type != eventType {
+		if record.OriginSequence != withheld[i] || record.Code != mask.CodeNoPolicy || !strings.Contains(record.Why, "key file") || record.Type != eventType {
 			t.Errorf("record %d is %+v", i, record)
 		}
 	}
@@ -109,7 +109,7 @@ func TestWithheldEventsAreReleasedInOrderOnce(t *testing.T) {
 		t.Errorf("released again: %+v (%v)", result, err)
 	}
 	page, err = r.Withheld(t.Context(), route.Filter{Settled: true})
-	if err != nil || page.Total != len(withheld) || page.Records[0].Released == nil || page.Records[0].Released.By != "ann" || page.Records[9].Released.By != "ben" || page.Records[0].Code != contract.CodePolicy {
+	if err != nil || page.Total != len(withheld) || page.Records[0].Released == nil || page.Records[0].Released.By != "ann" || page.Records[9].Released.By != "ben" || page.Records[0].Code != mask.CodeNoPolicy {
 		t.Errorf("recorded is %+v (%v)", page, err)
 	}
 	o.marked(t, 1)

@@ -78,6 +78,7 @@ type Environment struct {
 	gate     *gate.Gate
 	routes   []*route.Route
 	desk     *route.Desk
+	watch    *watch          // of what is withheld; nil where no route begins
 	keys     *custody.Keeper // nil where no route begins
 	policies policies
 	ledgers  []*ledger.Verifier
@@ -247,8 +248,15 @@ func (e *Environment) startRoutes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.desk, err = route.Serve(nc, e.is.Name, e.routes, e.config.Logger)
-	return err
+	if e.desk, err = route.Serve(nc, e.is.Name, e.routes, e.config.Logger); err != nil {
+		return err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	e.watch = watchWithheld(js, e.config.Logger)
+	return nil
 }
 
 // Desk answers what operators ask about withheld events; nil where no route
@@ -358,6 +366,9 @@ func (e *Environment) Close(ctx context.Context) error {
 		}
 		if e.gate != nil {
 			e.closed = errors.Join(e.closed, e.gate.Close(ctx))
+		}
+		if e.watch != nil {
+			e.watch.close()
 		}
 		if e.desk != nil {
 			e.desk.Close()

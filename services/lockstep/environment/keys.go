@@ -93,7 +93,7 @@ func (e *Environment) maskingUnder(d topology.Route, keys *mask.Ring, keyFault e
 	}
 	m.reference = name + "@" + digest
 	if keyFault != nil {
-		m.fault = keyFault
+		m.fault = &mask.Refusal{Code: mask.CodeNoKey, Why: keyFault.Error(), Cure: "then run `lockstep key reload` and `lockstep quarantine release`"}
 		return m
 	}
 	m.masker, m.fault = mask.New(policy.Name, policy.Policy, d.To, keys.Active())

@@ -3,6 +3,7 @@ package environment
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-mesh/lockstep/mesh/gate"
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
@@ -20,11 +21,16 @@ type Status struct {
 	Gate             gate.Stats      `json:"gate"`
 	Routes           []route.Status  `json:"routes"`
 	Ledger           []ledger.Report `json:"ledger"`
+	// Waiting is what its routes withhold.
+	Waiting []Waiting `json:"waiting"`
 }
 
-// Healthy reports whether the environment is ready, and nothing that it
-// verifies is missing, doubled or different.
+// Healthy reports whether the environment is ready, nothing that it verifies is
+// missing, doubled or different, and nothing is withheld but by a policy's decision.
 func (s Status) Healthy() bool {
+	if slices.ContainsFunc(s.Waiting, func(w Waiting) bool { return w.Fault }) {
+		return false
+	}
 	for _, r := range s.Ledger {
 		if !r.Healthy() {
 			return false
@@ -38,7 +44,7 @@ func (e *Environment) Status() Status {
 	s := Status{
 		Environment: e.is.Name, Role: string(e.is.Role), LeafConnected: e.node.LeafConnected(),
 		RegistryRevision: e.registry.Revision(), Gate: e.gate.Stats(),
-		Routes: []route.Status{}, Ledger: []ledger.Report{},
+		Routes: []route.Status{}, Ledger: []ledger.Report{}, Waiting: e.watch.waiting(),
 	}
 	for _, r := range e.routes {
 		s.Routes = append(s.Routes, r.Status())

@@ -47,8 +47,12 @@ func Command(app *cli.App) *cobra.Command {
 serves, what its gate has done, where its routes are, and up to which event it
 is verified to be complete and identical.
 
-The exit code is 10 if an environment does not answer, is not ready, or holds
-something that is missing, doubled or different.`,
+It also tells which events wait in their origin, withheld from a destination, and why.
+
+The exit code is 10 if an environment does not answer, is not ready, holds something
+that is missing, doubled or different, or withholds events for another reason than
+what a policy decided: a key, a policy or a technique that is or was broken. Such
+events are released once that is mended, by lockstep quarantine release.`,
 		Example: "  lockstep status --data ./mesh\n  lockstep status --server http://staging:8180 -o json",
 	}
 	f.AddMesh(c.Flags())
@@ -258,6 +262,16 @@ func (a answer) verdict() error {
 		if s.Problem != "" {
 			e.Problems = append(e.Problems, cli.Problem{File: name, What: s.Problem})
 		}
+		if s.Status != nil {
+			for _, w := range s.Status.Waiting {
+				if w.Fault {
+					e.Problems = append(e.Problems, cli.Problem{
+						File: name, What: fmt.Sprintf("%s events of %s are withheld from %s: %s", events(w), w.Domain, w.To, w.Code),
+						Cure: "`lockstep quarantine list` says why each is, and how to mend it; `lockstep quarantine release` sends them on then",
+					})
+				}
+			}
+		}
 		for _, r := range s.Routes {
 			if !r.Healthy {
 				e.Problems = append(e.Problems, cli.Problem{File: name, What: r.Domain + " of " + r.Origin + ": " + r.Problem})
@@ -270,9 +284,17 @@ func (a answer) verdict() error {
 	return e
 }
 
+// events is how many events wait.
+func events(w environment.Waiting) string {
+	if w.AtLeast {
+		return "at least " + strconv.Itoa(w.Events)
+	}
+	return strconv.Itoa(w.Events)
+}
+
 // Table writes the answer for people.
 func (a answer) Table(w io.Writer) {
-	var rows, routes [][]string
+	var rows, routes, waiting [][]string
 	for _, s := range a.Environments {
 		row := []string{s.Name, s.URL, verdictWord(s), "", "", "", "", ""}
 		if t := s.Status; t != nil {
@@ -280,6 +302,15 @@ func (a answer) Table(w io.Writer) {
 			row[5], row[6], row[7] = strconv.FormatUint(t.Gate.Stored, 10), strconv.FormatUint(t.Gate.Refused, 10), strconv.FormatUint(t.Gate.Failed, 10)
 		}
 		rows = append(rows, row)
+		if s.Status != nil {
+			for _, w := range s.Status.Waiting {
+				verdict := "as the policy decides"
+				if w.Fault {
+					verdict = "to be mended"
+				}
+				waiting = append(waiting, []string{s.Name, w.To, w.Domain, events(w), w.Code, verdict})
+			}
+		}
 		for _, r := range s.Routes {
 			checkpoint, behind := "", ""
 			if r.State != "" {
@@ -295,6 +326,10 @@ func (a answer) Table(w io.Writer) {
 	if len(routes) > 0 {
 		fmt.Fprintln(w)
 		cli.Columns(w, []string{"from", "to", "domain", "route", "checkpoint", "delivered", "withheld", "verified to", "behind", "problem"}, routes)
+	}
+	if len(waiting) > 0 {
+		fmt.Fprintln(w)
+		cli.Columns(w, []string{"waits in", "for", "domain", "events", "reason", ""}, waiting)
 	}
 }
 

@@ -18,18 +18,18 @@ import (
 )
 
 // environments are two that say of themselves what is given.
-func environments(t *testing.T, staging ledger.Report, ready bool) []server {
+func environments(t *testing.T, staging ledger.Report, ready bool, waiting ...environment.Waiting) []server {
 	t.Helper()
 	answers := map[string]environment.Status{
 		"production": {
 			Environment: "production", Role: "hub", Ready: true, LeafConnected: true, RegistryRevision: 22,
 			Gate:   gate.Stats{Stored: 1000, Refused: 7},
 			Routes: []route.Status{{From: "production", To: "staging", Domain: "orders", State: route.StateRunning, Checkpoint: 1000, Sent: 990, Withheld: 10}},
-			Ledger: []ledger.Report{},
+			Ledger: []ledger.Report{}, Waiting: waiting,
 		},
 		"staging": {
 			Environment: "staging", Role: "leaf", Ready: ready, LeafConnected: ready, RegistryRevision: 22,
-			Routes: []route.Status{}, Ledger: []ledger.Report{staging},
+			Routes: []route.Status{}, Ledger: []ledger.Report{staging}, Waiting: []environment.Waiting{},
 		},
 	}
 	if !ready {
@@ -66,14 +66,18 @@ func TestVerdicts(t *testing.T) {
 	sound := ledger.Report{Origin: "production", Domain: "orders", VerifiedTo: 950, Delivered: 940, Withheld: 10, MaskedFields: 5000}
 	broken := sound
 	broken.Missing, broken.Mismatches = 2, 1
+	decided := environment.Waiting{To: "staging", Domain: "orders", Code: "policy", Events: 8}
+	fault := environment.Waiting{To: "staging", Domain: "orders", Code: "mask_fault", Events: 2, AtLeast: true, Fault: true}
 	for name, c := range map[string]struct {
 		ledger  ledger.Report
 		ready   bool
 		healthy bool
+		waiting []environment.Waiting
 	}{
-		"healthy": {sound, true, true}, "broken": {broken, true, false}, "away": {sound, false, false},
+		"healthy": {sound, true, true, []environment.Waiting{decided}}, "broken": {broken, true, false, nil}, "away": {sound, false, false, nil},
+		"withheld": {sound, true, false, []environment.Waiting{decided, fault}},
 	} {
-		a := gather(t, environments(t, c.ledger, c.ready))
+		a := gather(t, environments(t, c.ledger, c.ready, c.waiting...))
 		clitest.Golden(t, name, a)
 		err := a.verdict()
 		var ours *cli.Error
