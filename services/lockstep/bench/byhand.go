@@ -33,6 +33,7 @@ var personal = map[string]func(h *byHand, text string) string{
 	"instructions": redacted, "note": redacted, "value": redacted,
 	"login": (*byHand).word, "full_name": (*byHand).word, "url": (*byHand).link, "title": redacted, "body": redacted,
 	"options.name": nil, "lines.title": nil,
+	"born": (*byHand).month, "ip_address": (*byHand).address,
 	"message": redacted, "description": redacted, "location": (*byHand).word, "company": (*byHand).word,
 }
 
@@ -106,6 +107,14 @@ func redacted(*byHand, string) string      { return "[redacted]" }
 func (h *byHand) uuid(text string) string {
 	sum := h.hash(text)
 	return sum[:8] + "-" + sum[8:12] + "-4" + sum[13:16] + "-8" + sum[17:20] + "-" + sum[20:32]
+}
+
+// month is a date to the month.
+func (h *byHand) month(text string) string { return text[:min(len(text), 7)] + "-01" }
+
+// address is an address of a documentation range.
+func (h *byHand) address(text string) string {
+	return fmt.Sprintf("192.0.2.%d", h.hash(text)[0])
 }
 
 func (h *byHand) phone(text string) string {

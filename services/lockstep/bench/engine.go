@@ -44,7 +44,7 @@ func engines() []measurement {
 			run: func(ctx context.Context, t *trial) error { return t.engine(ctx, v.documents, masking) },
 		})
 	}
-	return list
+	return append(list, profiles())
 }
 
 // onEach is what is done with one document.
@@ -80,19 +80,8 @@ func masking() (governed, against onEach, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h := newByHand()
-	var room []byte
-	return func(d document) error {
-			if err := d.contract.Validate(d.data); err != nil {
-				return err
-			}
-			var err error
-			room, _, err = d.contract.Mask(room[:0], d.data, masker)
-			return err
-		}, func(d document) error {
-			_, err := h.mask(d.schema, d.data)
-			return err
-		}, nil
+	governed, against = maskingBy(masker)
+	return governed, against, nil
 }
 
 // through goes through the documents, again and again, for as long as asked:

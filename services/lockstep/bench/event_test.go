@@ -83,6 +83,51 @@ func TestByHandMasksAndValidates(t *testing.T) {
 	}
 }
 
+// Fewer fields would be masked than it is said, in one of the two ways, or only by
+// withholding.
+func TestProfilesAreMaskedInBothWays(t *testing.T) {
+	documents, err := profileDocuments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	masker, err := measuredPolicy(profileRules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(profile) != profileFields {
+		t.Errorf("%d fields", len(profile))
+	}
+	h := newByHand()
+	for _, d := range documents {
+		var before map[string]any
+		if err := json.Unmarshal(d.data, &before); err != nil {
+			t.Fatal(err)
+		}
+		ours, stats, err := d.contract.Mask(nil, d.data, masker)
+		if err != nil || stats.Changed() != profileFields {
+			t.Fatalf("%v, %+v", err, stats)
+		}
+		byHand, err := h.mask(d.schema, d.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for way, text := range map[string][]byte{"Lockstep": ours, "by hand": byHand} {
+			var after map[string]any
+			if err := json.Unmarshal(text, &after); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range profile {
+				if after[f.name] == before[f.name] && f.name != "born" { // somebody was born on the first
+					t.Errorf("%s leaves %s: %s", way, f.name, text)
+				}
+			}
+		}
+	}
+	if slow := documents[0].contract.For(masker).Slow(); slow > 0 {
+		t.Errorf("%d documents were left to the slow engine", slow)
+	}
+}
+
 // A layout would not be a mesh, or not the one that is measured.
 func TestLayouts(t *testing.T) {
 	for name, l := range map[string]layout{

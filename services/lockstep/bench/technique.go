@@ -125,6 +125,11 @@ func (c techniqueCase) masker(rule string) (*mask.Masker, error) {
 	if c.class == "id" {
 		subject = ""
 	}
+	return measuredPolicy(subject + "      " + c.class + ": " + rule + "\n")
+}
+
+// measuredPolicy is a policy of those rules, with a key of its own.
+func measuredPolicy(rules string) (*mask.Masker, error) {
 	mesh, err := topology.Parse("measured.yaml", []byte(`environments:
   production: {role: hub, listen: {nats: "127.0.0.1:0", leaf: "127.0.0.1:0"}}
   staging: {role: leaf, hub: production, listen: {nats: "127.0.0.1:0"}}
@@ -135,7 +140,7 @@ routes:
 policies:
   measured:
     classes:
-`+subject+"      "+c.class+": "+rule+"\n"))
+`+rules))
 	if err != nil {
 		return nil, err
 	}
