@@ -112,7 +112,7 @@ var techniqueInfos = map[Technique]techniqueInfo{
 		makes:   true, reversible: true, bijection: true,
 	},
 	Synthetic: {
-		what: "something invented of the same kind (a name, street, company, …), chosen by the keyed token", keeps: "kind, and equality; two values may become one, with odds of about n²/2^25 among n people's names and n²/2^21 among companies",
+		what: "something invented of the same kind (a name, street, company, …), chosen by the keyed token", keeps: "kind, and equality",
 		reveals: "which values are equal, and how often each occurs", options: []string{"as"}, makes: true,
 	},
 	Constant: {
@@ -131,6 +131,28 @@ var techniqueInfos = map[Technique]techniqueInfo{
 	Withhold: {what: "the whole event stays", keeps: "nothing", reveals: "that there is an event"},
 }
 
+// collisions say when two values of a class become one. Where it is chance, the odds
+// that it happens to any two of n values are about n²/2^(bits+1); see Form and
+// synthetic.go for the bits.
+var collisions = map[Technique]string{
+	Pass:      "never",
+	Redact:    "always",
+	Drop:      "always: nothing is left of either",
+	Token:     "with odds of about n²/2^81 among n values in most forms, n²/2^65 among people's names, n²/2^43 among streets, n²/2^30 among telephone numbers; often among cities, IPv4 addresses, dates, and where the schema leaves little room",
+	FPE:       "never",
+	DateShift: "never those of one subject; those of different subjects may",
+	Bucket:    "if they lie in one interval",
+	Noise:     "at times, if they are that close",
+	Truncate:  "if they begin alike",
+	Hash:      "with odds of about n²/2^257 among n texts, unless the schema cuts them short, and n²/2^54 among numbers",
+	Encrypt:   "never",
+	Synthetic: "with odds of about n²/2^25 among n people's names, n²/2^21 among companies, n²/2^36 among streets and accounts; often among cities",
+	Constant:  "always",
+	CEL:       "if the expression makes one of them",
+	Scrub:     "if they differ only in what is replaced",
+	Withhold:  "never: neither crosses",
+}
+
 // Techniques lists all techniques, sorted.
 func Techniques() []Technique { return slices.Sorted(maps.Keys(techniqueInfos)) }
 
@@ -146,6 +168,10 @@ func (t Technique) Keeps() string { return techniqueInfos[t].keeps }
 
 // Reveals says what somebody in the destination learns about the values.
 func (t Technique) Reveals() string { return techniqueInfos[t].reveals }
+
+// Collides says when two different values of a class become one, and with which odds
+// where that is chance.
+func (t Technique) Collides() string { return collisions[t] }
 
 // Reversible reports whether who holds the origin's key can make the value
 // again from what stands in its place.

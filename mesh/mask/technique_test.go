@@ -74,7 +74,7 @@ func subject(id string) *Event {
 func TestTechniquesSayWhatTheyDo(t *testing.T) {
 	samples := sampleRules()
 	for _, technique := range Techniques() {
-		if technique.Describe() == "" || technique.Keeps() == "" || technique.Reveals() == "" || !technique.Known() {
+		if technique.Describe() == "" || technique.Keeps() == "" || technique.Reveals() == "" || technique.Collides() == "" || !technique.Known() {
 			t.Errorf("%s doesn't say what it does", technique)
 		}
 		r, makes := samples[technique]

@@ -73,7 +73,7 @@ func Explain(ctx context.Context, app *cli.App, f ExplainFlags) error {
 	for i, field := range fields {
 		e.Fields[i] = explained{Field: field}
 		e.Techniques[field.Technique] = technique{
-			What: field.Technique.Describe(), Keeps: field.Technique.Keeps(), Reveals: field.Technique.Reveals(), Reversible: field.Technique.Reversible(),
+			What: field.Technique.Describe(), Keeps: field.Technique.Keeps(), Reveals: field.Technique.Reveals(), Collides: field.Technique.Collides(), Reversible: field.Technique.Reversible(),
 		}
 	}
 	return app.Answer(e)
@@ -143,6 +143,7 @@ type technique struct {
 	What       string `json:"what"`
 	Keeps      string `json:"keeps"`
 	Reveals    string `json:"reveals"`
+	Collides   string `json:"collides"` // when two values become one
 	Reversible bool   `json:"reversible"`
 }
 
@@ -190,7 +191,7 @@ func (f explained) detail(w io.Writer) {
 	if f.Withheld != nil {
 		pairs = append(pairs, [2]string{"why", f.Withheld.Why}, [2]string{"cure", f.Withheld.Cure})
 	} else {
-		pairs = append(pairs, [2]string{"keeps", f.Technique.Keeps()}, [2]string{"reveals", f.Technique.Reveals()})
+		pairs = append(pairs, [2]string{"keeps", f.Technique.Keeps()}, [2]string{"reveals", f.Technique.Reveals()}, [2]string{"two become one", f.Technique.Collides()})
 	}
 	cli.Fields(w, pairs...)
 }

@@ -26,7 +26,7 @@ func TestGolden(t *testing.T) {
 		{coverage.Field{Place: contract.Place{Pointer: "/nick", Kinds: []string{"string"}, Class: mask.Name, Rule: contract.Rule{Kind: contract.RuleDefinition, Where: "overlay.yaml:5", Entry: "user.json /nick"}, Condition: "kind is team"}, Technique: mask.Token}},
 		{coverage.Field{Place: contract.Place{Pointer: "/odd", Kinds: []string{"string"}, Rule: contract.Rule{Kind: contract.RuleNone}}, Technique: mask.Withhold, Withheld: withheld}},
 	}
-	techniques := map[mask.Technique]technique{mask.Pass: {What: "the value as it is", Keeps: "everything", Reveals: "everything"}, mask.Token: {What: "a token", Keeps: "equality", Reveals: "equality"}, mask.Withhold: {What: "the whole event stays", Keeps: "nothing", Reveals: "that there is an event"}}
+	techniques := map[mask.Technique]technique{mask.Pass: {What: "the value as it is", Keeps: "everything", Reveals: "everything"}, mask.Token: {What: "a token", Keeps: "equality", Reveals: "equality", Collides: "by chance"}, mask.Withhold: {What: "the whole event stays", Keeps: "nothing", Reveals: "that there is an event"}}
 	e := explanation{
 		Type: "shop.order.made", Subject: "shop.order", Version: 2, From: "production", To: "staging", Policy: "testers@0123", Key: key{ID: "k1", Source: "file:mask.key"},
 		Fields: fields, Techniques: techniques, Repeats: map[string]string{"/tree/below": "/tree"}, Partial: []string{"/deep"}, whole: true,
