@@ -61,6 +61,20 @@ func redactRecord(c *record) ([]byte, error) {
 	return out.encode()
 }
 
+// Shared is the version as other environments may have it: of it crosses what
+// crosses of its record.
+func (v Version) Shared() (Version, error) {
+	of, err := TypeOf(v.Type)
+	if err != nil {
+		return Version{}, err
+	}
+	if v.Schema, err = of.Redact(v.Schema); err != nil {
+		return Version{}, fmt.Errorf("version %d of %s cannot be shared: %w", v.Version, v.Subject, err)
+	}
+	v.Metadata, v.Rules, v.Author, v.StateReason = tagsOf(v.Metadata), nil, "", ""
+	return v, nil
+}
+
 func tagsOf(m *Metadata) *Metadata {
 	if m == nil || len(m.Tags) == 0 {
 		return nil

@@ -25,6 +25,10 @@ const (
 // other as primary do not send one round for ever.
 const forwardedHeader = "X-Lockstep-Forwarded"
 
+// IsForwarded reports whether a replica, in another environment, passes a request
+// on: its answer leaves this one.
+func IsForwarded(r *http.Request) bool { return r.Header.Get(forwardedHeader) != "" }
+
 // Forwarder hands writes to the primary. It is safe for concurrent use.
 type Forwarder struct {
 	primary *url.URL

@@ -31,6 +31,9 @@ func (a *api) register(r *http.Request) (any, error) {
 		return nil, err
 	}
 	v, err := a.registry.Register(r.Context(), subject, s)
+	if err == nil && IsForwarded(r) {
+		v, err = v.Shared()
+	}
 	if err != nil {
 		return nil, err
 	}

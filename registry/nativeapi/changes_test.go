@@ -281,6 +281,14 @@ func TestReplica(t *testing.T) {
 	if _, _, answer := send(t, ps, http.MethodGet, subject+"/history", ""); strings.Count(answer, `"author":"ada"`) != 5 {
 		t.Errorf("the primary's history: %s", answer)
 	}
+	// What stays at home when schemas are shared stays there in the answer to a write, too.
+	const kept = "/api/v1/subjects/orders%2Fkept/versions"
+	if status, _, answer := send(t, ps, http.MethodPost, kept, `{"schema":{"type":"object","examples":[{"name":"HOME"}]},"properties":{"for":"HOME"}}`, "X-Lockstep-Author", "HOME"); status != http.StatusOK || strings.Count(answer, "HOME") != 3 {
+		t.Fatalf("registered: %d %s", status, answer)
+	}
+	if status, _, answer := send(t, rs, http.MethodPut, kept+"/1/state", `{"state":"deprecated"}`); status != http.StatusOK || !strings.Contains(answer, `"state":"deprecated"`) || strings.Contains(answer, "HOME") {
+		t.Errorf("a write through the replica answers %d %s", status, answer)
+	}
 	if status, _, answer := send(t, rs, http.MethodPost, subject+"/versions", `{"schema":{"type":"nothing"}}`); status != http.StatusUnprocessableEntity || !strings.Contains(answer, "invalid_schema") {
 		t.Errorf("the primary's refusal: %d %s", status, answer)
 	}

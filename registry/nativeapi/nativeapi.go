@@ -232,7 +232,19 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := &answer{ResponseWriter: w, writes: a.writes[pattern], registry: a.registry}
-	a.mux.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), authorKey{}, httpapi.Author(r))))
+	ctx := context.WithValue(r.Context(), authorKey{}, httpapi.Author(r))
+	a.mux.ServeHTTP(out, r.WithContext(context.WithValue(ctx, forwardedKey{}, httpapi.IsForwarded(r))))
+}
+
+// forwardedKey is for whether a request comes from another environment.
+type forwardedKey struct{}
+
+// shown is a version as who asks may see it: in another environment, what crosses of it.
+func shown(ctx context.Context, v registry.Version, err error) (*output[Version], error) {
+	if forwarded, _ := ctx.Value(forwardedKey{}).(bool); forwarded && err == nil {
+		v, err = v.Shared()
+	}
+	return answerOf(versionOf(v), err)
 }
 
 // answer adds what belongs to the status, as it is written.

@@ -77,7 +77,7 @@ func (a *API) versionRoutes() {
 			register = a.registry.RegisterDraft
 		}
 		v, err := register(ctx, in.Subject, in.Body.schema(author(ctx)))
-		return answerOf(versionOf(v), err)
+		return shown(ctx, v, err)
 	})
 
 	huma.Register(a.huma, a.operation(huma.Operation{
@@ -104,7 +104,7 @@ func (a *API) versionRoutes() {
 		if err == nil {
 			v, err = a.registry.SetState(ctx, in.Subject, v.Version, registry.State(in.Body.State), in.Body.Reason, author(ctx))
 		}
-		return answerOf(versionOf(v), err)
+		return shown(ctx, v, err)
 	})
 
 	huma.Register(a.huma, a.operation(huma.Operation{
