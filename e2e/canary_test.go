@@ -3,6 +3,8 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -59,6 +61,11 @@ func startCanaryMesh(t *testing.T, change func(string) string) *canaryMesh {
 	if err != nil {
 		t.Fatal(err)
 	}
+	imported, err := os.ReadFile(filepath.Join("testdata", "canary", "imported.schema.json")) // with values inside strings
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(m.dir, "orders", "order", "imported.schema.json"), string(imported))
 	leaf := freeAddress(t)
 	for _, name := range leaves {
 		tap, err := canary.NewTap(t.Context(), leaf)
@@ -193,6 +200,14 @@ func (a *aviary) publish(t *testing.T, js jetstream.JetStream, kind type_, spoil
 	m.Data = data
 	m.Header.Set(jetstream.MsgIDHeader, word("(message id)"))
 	m.Header.Set("ce-id", word("(ce-id)"))
+	m.Header.Set("ce-subject", word("(ce-subject)"))
+	m.Header.Set("ce-source", "/"+word("(ce-source)"))
+	m.Header.Set("ce-partitionkey", word("(ce-partitionkey)"))
+	hash := sha256.Sum256([]byte(subject + a.planter.Word()))
+	trace, span := hex.EncodeToString(hash[:16]), hex.EncodeToString(hash[16:24])
+	add("(trace)", canary.Value{Core: trace, Text: trace})
+	add("(trace)", canary.Value{Core: span, Text: span})
+	m.Header.Set("traceparent", "00-"+trace+"-"+span+"-01")
 	m.Header.Set("X-Customer", word("(header)"))
 	m.Header.Set("tracestate", "vendor="+word("(tracestate)"))
 	m.Header.Set("baggage", "user="+word("(baggage)"))
@@ -550,4 +565,4 @@ func checkCrossed(t *testing.T, m *canaryMesh, a *aviary, s *leak.Searcher, text
 }
 
 // personal are names of fields that nobody may let pass.
-var personal = regexp.MustCompile(`(?i)email|login|phone|person|first_name|last_name|birth|iban|street|ip_address|password|token|[/ ](card|secret|body|message)$|\((key|action|message id|ce-id|header|tracestate|baggage|undeclared)\)`)
+var personal = regexp.MustCompile(`(?i)email|login|phone|person|first_name|last_name|birth|iban|street|ip_address|password|token|[/ ](card|secret|body|message)$|\((key|action|message id|ce-id|ce-subject|ce-source|ce-partitionkey|trace|header|tracestate|baggage|undeclared)\)`)

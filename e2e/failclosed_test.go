@@ -3,11 +3,15 @@ package e2e
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,4 +171,32 @@ func TestUnknownClassInASchema(t *testing.T) {
 	m.verified(t, 30, 0)
 	m.exactlyOnce(t, 30)
 	m.alarmed(t)
+}
+
+// Guards against a crash that leaves keys and events on disk: of a process that is
+// told to dump all that it has when it crashes, nothing is left but addresses.
+func TestCrashLeavesNoMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what is left is looked up as Linux has it")
+	}
+	m := startTwo(t, ruleOfNotes)
+	m.processes["production"].stop(t)
+	p := launchOther(t, binary, []string{"GOTRACEBACK=crash"}, "serve", "--env", "production", "--mesh", m.file, "--data", m.data, "-o", "json")
+	p.await(t, new(served))
+	m.publish(t, 0, 20, "private")
+	m.verified(t, 20, 0)
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^Max core file size +0 +0 `).Match(limits) {
+		t.Errorf("a core file may be written:\n%s", limits)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGABRT); err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	if log := p.log(); !strings.Contains(log, "SIGABRT") || strings.Contains(log, "corp.test") || strings.Contains(log, "private") || strings.Contains(log, "DE-7") {
+		t.Errorf("what the crash left:\n%s", tail(log))
+	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"github.com/lockstep-mesh/lockstep/services/lockstep/dev"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/event"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/key"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/lifecycle"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/mask"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/plan"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/quarantine"
@@ -25,6 +27,9 @@ import (
 
 func main() {
 	app := cli.New()
+	if err := lifecycle.WithoutCore(); err != nil {
+		fmt.Fprintln(os.Stderr, "a crash may leave a copy of the memory on disk:", err)
+	}
 	os.Exit(app.Main(root(app), os.Args[1:]))
 }
 

@@ -7,6 +7,7 @@ package canary
 
 import (
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -142,9 +143,13 @@ type garden struct {
 	choices map[string]int
 	values  []Value
 	left    []string
+	held    []func() // write what strings hold back into them, the innermost first
 }
 
 func (g *garden) holds() bool {
+	for _, write := range slices.Backward(g.held) {
+		write()
+	}
 	text, err := json.Marshal(g.root)
 	return err == nil && g.bed.valid(text)
 }
@@ -159,10 +164,40 @@ func (g *garden) visit(value any, pointer string, set func(any)) {
 			g.visit(v[i], pointer+"/*", func(next any) { v[i] = next })
 		}
 	case string:
+		if g.inside(v, pointer, set) {
+			return
+		}
 		g.try(g.texts(v), pointer, set, value, func(c Value) any { return c.Text })
 	case json.Number:
 		g.try(g.numbers(), pointer, set, value, func(c Value) any { return json.Number(c.Text) })
 	}
+}
+
+// inside plants in the JSON that a string holds, as it stands or in base64.
+func (g *garden) inside(text, pointer string, set func(any)) bool {
+	encode := func(held []byte) string { return string(held) }
+	held, err := base64.StdEncoding.DecodeString(text)
+	if err == nil {
+		encode = base64.StdEncoding.EncodeToString
+	} else {
+		held = []byte(text)
+	}
+	if len(held) == 0 || held[0] != '{' && held[0] != '[' {
+		return false
+	}
+	root, err := strictjson.Decode(held, strictjson.Limits{})
+	if err != nil {
+		return false
+	}
+	g.held = append(g.held, func() {
+		if text, err := json.Marshal(root); err == nil {
+			set(encode(text))
+		}
+	})
+	g.visit(root, pointer, func(next any) { root = next })
+	g.holds()
+	g.held = g.held[:len(g.held)-1]
+	return true
 }
 
 func (g *garden) try(candidates []Value, pointer string, set func(any), was any, value func(Value) any) {
@@ -210,8 +245,12 @@ func (g *garden) names(object map[string]any, pointer string) {
 	}
 }
 
-// free reports whether an object may have one more property of any name.
+// free reports whether an object may have one more property of any name. Inside of
+// strings, where no validator looks, it may if its names begin with an underscore.
 func (g *garden) free(object map[string]any, pointer string) bool {
+	if len(g.held) > 0 {
+		return !slices.ContainsFunc(slices.Collect(maps.Keys(object)), func(name string) bool { return !strings.HasPrefix(name, "_") })
+	}
 	key := pointer + "/"
 	if g.known {
 		g.choices[key] = g.bed.choices[key]

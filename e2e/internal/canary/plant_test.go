@@ -1,6 +1,8 @@
 package canary
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -13,11 +15,13 @@ const schema = `{
   "properties": {
     "free": {"type": "string"}, "mail": {"type": "string", "pattern": "^[^@ ]+@[^@ ]+$"}, "kind": {"enum": ["a", "b"]},
     "short": {"type": "string", "maxLength": 3}, "account": {"type": "integer"}, "price": {"type": "number", "maximum": 9999999.5},
-    "map": {"type": "object", "additionalProperties": {"type": "string"}}, "list": {"type": "array", "items": {"type": "string"}}
+    "map": {"type": "object", "additionalProperties": {"type": "string"}}, "list": {"type": "array", "items": {"type": "string"}},
+    "record": {"type": "string"}, "blob": {"type": "string"}
   }
 }`
 
-const document = `{"free": "x", "mail": "a@b.c", "kind": "a", "short": "abc", "account": 1, "price": 2.5, "map": {"k": "v"}, "list": ["one", "two"]}`
+const document = `{"free": "x", "mail": "a@b.c", "kind": "a", "short": "abc", "account": 1, "price": 2.5, "map": {"k": "v"}, "list": ["one", "two"],
+  "record": "{\"mail\": \"a@b.c\", \"deep\": \"[1]\"}", "blob": "eyJfYSI6IngifQ=="}`
 
 // A planter that leaves places out, or plants what cannot be told apart, would
 // let tests find nothing because there is nothing to find.
@@ -49,12 +53,25 @@ func TestPlant(t *testing.T) {
 				t.Errorf("%q was planted twice", v.Core)
 			}
 			seen[v.Core] = true
-			if len(v.Core) < 8 || !strings.Contains(string(planted), v.Core) {
+			if len(v.Core) < 8 || !strings.Contains(string(planted), v.Core) && !strings.HasPrefix(v.Pointer, "/blob/") {
 				t.Errorf("%s: %q is not in %s", v.Pointer, v.Core, planted)
 			}
 		}
-		if got, want := strings.Join(pointers, " "), "/account /free /list/* /list/* /mail /map/* /map/* /price"; got != want {
+		if got, want := strings.Join(pointers, " "), "/account /blob/* /blob/* /free /list/* /list/* /mail /map/* /map/* /price /record/deep/* /record/mail"; got != want {
 			t.Errorf("planted at %s, want %s", got, want)
+		}
+		var whole struct{ Record, Blob string }
+		if err := json.Unmarshal(planted, &whole); err != nil {
+			t.Fatal(err)
+		}
+		blob, err := base64.StdEncoding.DecodeString(whole.Blob)
+		if err != nil || !json.Valid(blob) || !json.Valid([]byte(whole.Record)) {
+			t.Errorf("%v: %s, %s", err, whole.Record, blob)
+		}
+		for _, v := range values {
+			if strings.HasPrefix(v.Pointer, "/blob/") && !strings.Contains(string(blob), v.Core) {
+				t.Errorf("%s: %q is not in %s", v.Pointer, v.Core, blob)
+			}
 		}
 		if got, want := strings.Join(left, " "), "/kind /short"; got != want {
 			t.Errorf("left %s, want %s", got, want)
