@@ -190,7 +190,7 @@ func TestMaskedDocuments(t *testing.T) {
 			t.Fatal("the document was changed")
 		case c.Validate(out) != nil:
 			t.Fatalf("%s is not valid: %v", out, c.Validate(out))
-		case shows(out):
+		case reveals(out):
 			t.Fatalf("%s shows a value", out)
 		case !bytes.Equal(out, again):
 			t.Fatalf("masked twice: %s and %s", out, again)
@@ -202,8 +202,8 @@ func TestMaskedDocuments(t *testing.T) {
 	})
 }
 
-// shows reports whether a canary is anywhere in a text, or in what strings of it hold.
-func shows(text []byte) bool {
+// reveals reports whether a canary is anywhere in a text, or in what strings of it hold.
+func reveals(text []byte) bool {
 	if bytes.Contains(text, []byte(canary)) {
 		return true
 	}
@@ -212,10 +212,10 @@ func shows(text []byte) bool {
 		if json.Unmarshal(found, &held) != nil {
 			continue
 		}
-		if decoded, err := base64.StdEncoding.DecodeString(held); err == nil && len(decoded) > 0 && shows(decoded) {
+		if decoded, err := base64.StdEncoding.DecodeString(held); err == nil && len(decoded) > 0 && reveals(decoded) {
 			return true
 		}
-		if json.Valid([]byte(held)) && len(held) < len(found) && shows([]byte(held)) {
+		if json.Valid([]byte(held)) && len(held) < len(found) && reveals([]byte(held)) {
 			return true
 		}
 	}
