@@ -293,7 +293,11 @@ func checkValid(t *testing.T, d dev, messages []jetstream.Msg) {
 	}
 	known, compiled := map[string]*jsonschema.Bundle{}, map[string]*contract.Contract{}
 	for _, m := range messages {
-		subject, version := m.Headers().Get(wire.HeaderSchemaSubject), m.Headers().Get(wire.HeaderSchemaVersion)
+		subject, _, ok := wire.ParseDataSchema(m.Headers().Get(wire.HeaderCEDataSchema))
+		if !ok {
+			t.Fatalf("%s names the schema %q", m.Subject(), m.Headers().Get(wire.HeaderCEDataSchema))
+		}
+		version := m.Headers().Get(wire.HeaderSchemaVersion)
 		key := subject + "@" + version
 		if compiled[key] == nil {
 			bundle := bundleFrom(t, replica, known, subject, version)

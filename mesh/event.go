@@ -51,9 +51,10 @@ func metadata(msg jetstream.Msg, m *jetstream.MsgMetadata) (Metadata, error) {
 	h := msg.Headers()
 	md := Metadata{
 		Stream: m.Stream, Position: m.Sequence.Stream, Sequence: m.Sequence.Stream,
-		Source: percentDecode(h.Get(wire.HeaderCESource)), SchemaSubject: h.Get(wire.HeaderSchemaSubject),
-		ID: percentDecode(h.Get(wire.HeaderCEID)), Time: m.Timestamp, Headers: h, Raw: msg.Data(),
+		Source: percentDecode(h.Get(wire.HeaderCESource)), ID: percentDecode(h.Get(wire.HeaderCEID)), Time: m.Timestamp,
+		Headers: h, Raw: msg.Data(),
 	}
+	md.SchemaSubject, _, _ = wire.ParseDataSchema(h.Get(wire.HeaderCEDataSchema))
 	if md.ID == "" {
 		md.ID = h.Get(wire.HeaderMsgID)
 	}

@@ -114,7 +114,7 @@ const (
 var carriedHeaders = []string{
 	wire.HeaderCESpecVersion, wire.HeaderCEID, wire.HeaderCESource, wire.HeaderCEType, wire.HeaderCETime, wire.HeaderCEDataSchema,
 	wire.HeaderContentType, wire.HeaderTraceparent,
-	wire.HeaderSchemaSubject, wire.HeaderSchemaVersion, wire.HeaderSchemaID,
+	wire.HeaderSchemaVersion, wire.HeaderSchemaID,
 	wire.HeaderOrigin, wire.HeaderOriginStream, wire.HeaderOriginSequence, wire.HeaderPolicy, wire.HeaderKeyID,
 	wire.HeaderMasked, wire.HeaderHop, wire.HeaderStoredAt,
 }

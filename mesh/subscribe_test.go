@@ -102,7 +102,7 @@ func TestSubscriberReceivesEventsWithMetadata(t *testing.T) {
 	routed := nats.NewMsg("orders.refund")
 	routed.Data = []byte(`{"total":8}`)
 	for k, v := range map[string]string{
-		"Nats-Msg-Id": "m-2", "Lockstep-Origin-Sequence": "4711", "Lockstep-Schema-Subject": "orders.refund",
+		"Nats-Msg-Id": "m-2", "Lockstep-Origin-Sequence": "4711", "ce-dataschema": "/subjects/orders.refund/versions/12",
 		"Lockstep-Schema-Version": "12", "Lockstep-Stored-At": "2026-02-03T04:05:06.000000007Z", "ce-time": "yesterday",
 	} {
 		routed.Header.Set(k, v)

@@ -198,7 +198,9 @@ func checkKeys(t *eventType, r ready, keys, data []byte) error {
 	return nil
 }
 
-// appendTime appends the time of an event that names none.
+// appendTime appends the time of an event that names none. Milliseconds are what
+// events that arrive together have in common; when each was stored its stream
+// knows to the nanosecond.
 func appendTime(dst []byte, now time.Time) []byte {
-	return now.UTC().AppendFormat(dst, time.RFC3339Nano)
+	return now.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z07:00")
 }

@@ -70,6 +70,10 @@ import (
 // queueGroup is the queue group that the gates of one environment share.
 const queueGroup = "lockstep-gate"
 
+// idPrefixLength is how much of a nuid comes before the number in the ids of
+// events that have none: its random part, of 71 bits.
+const idPrefixLength = 12
+
 // MaxEventBytes is the largest event, with its headers, that a gate admits.
 const MaxEventBytes = 1 << 20
 
@@ -155,7 +159,7 @@ func Start(c Config) (*Gate, error) {
 	if c.Workers <= 0 {
 		c.Workers = max(runtime.GOMAXPROCS(0)-1, 1)
 	}
-	g := &Gate{config: c, types: map[string]*eventType{}, idPrefix: []byte(nuid.New().Next())}
+	g := &Gate{config: c, types: map[string]*eventType{}, idPrefix: []byte(nuid.New().Next()[:idPrefixLength])}
 	ctx := context.Background()
 	var err error
 	if g.store, err = openStore(ctx, c.Mesh, c.Inboxes, c.Logger, g.respond, g.forget); err != nil {

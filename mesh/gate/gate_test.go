@@ -194,7 +194,7 @@ func TestValidEventIsStoredAndAcknowledged(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		wire.HeaderCEID: "m0", wire.HeaderCEType: "orders.order.placed", wire.HeaderCESource: "/production/orders", wire.HeaderCESpecVersion: "1.0",
-		wire.HeaderSchemaSubject: "orders.order.placed", wire.HeaderSchemaVersion: "1", wire.HeaderSchemaID: "1", wire.HeaderMsgID: "m0",
+		wire.HeaderCEDataSchema: "/subjects/orders.order.placed/versions/1", wire.HeaderSchemaVersion: "1", wire.HeaderSchemaID: "1", wire.HeaderMsgID: "m0",
 	} {
 		if got := m.Header.Get(name); got != want {
 			t.Errorf("header %s is %q, not %q", name, got, want)

@@ -55,7 +55,7 @@ var deadLetterHeaders = map[string]bool{
 	wire.HeaderMsgID: true, wire.HeaderReason: true, wire.HeaderContentType: true, wire.HeaderTraceparent: true,
 	wire.HeaderPolicy: true, wire.HeaderKeyID: true, wire.HeaderMasked: true, wire.HeaderHop: true, wire.HeaderStoredAt: true,
 	wire.HeaderOrigin: true, wire.HeaderOriginStream: true, wire.HeaderOriginSequence: true,
-	wire.HeaderSchemaSubject: true, wire.HeaderSchemaVersion: true, wire.HeaderSchemaID: true,
+	wire.HeaderSchemaVersion: true, wire.HeaderSchemaID: true,
 	wire.HeaderCEID: true, wire.HeaderCEType: true, wire.HeaderCETime: true, wire.HeaderCESource: true,
 	wire.HeaderCESpecVersion: true, wire.HeaderCEDataSchema: true,
 }

@@ -46,13 +46,11 @@ type ready struct {
 }
 
 func newVersion(eventType string, v registry.Version) *version {
-	number := strconv.Itoa(v.Version)
 	return &version{Version: v, header: []byte(headerPrefix +
 		wire.HeaderCESpecVersion + ": 1.0\r\n" +
 		wire.HeaderCEType + ": " + eventType + "\r\n" +
-		wire.HeaderCEDataSchema + ": /subjects/" + v.Subject + "/versions/" + number + "\r\n" +
-		wire.HeaderSchemaSubject + ": " + v.Subject + "\r\n" +
-		wire.HeaderSchemaVersion + ": " + number + "\r\n" +
+		wire.HeaderCEDataSchema + ": " + wire.DataSchema(v.Subject, v.Version) + "\r\n" +
+		wire.HeaderSchemaVersion + ": " + strconv.Itoa(v.Version) + "\r\n" +
 		wire.HeaderSchemaID + ": " + strconv.Itoa(v.ID) + "\r\n")}
 }
 

@@ -70,7 +70,7 @@ func Encode(record any) ([]byte, error) { return json.Marshal(record) }
 // digested are the headers whose values a digest covers, in this order.
 var digested = [...]string{
 	wire.HeaderCEID, wire.HeaderCESource, wire.HeaderCEType, wire.HeaderCETime, wire.HeaderCEDataSchema,
-	wire.HeaderTraceparent, wire.HeaderSchemaSubject, wire.HeaderSchemaVersion, wire.HeaderSchemaID,
+	wire.HeaderTraceparent, wire.HeaderSchemaVersion, wire.HeaderSchemaID,
 	wire.HeaderOrigin, wire.HeaderOriginStream, wire.HeaderOriginSequence,
 	wire.HeaderPolicy, wire.HeaderKeyID, wire.HeaderMasked, wire.HeaderHop, wire.HeaderStoredAt, wire.HeaderReason,
 }

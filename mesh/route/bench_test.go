@@ -134,10 +134,10 @@ func benchMessage(i int) *nats.Msg {
 	return &nats.Msg{
 		Subject: wire.StoredSubject("production", eventType), Data: []byte(benchEvent),
 		Header: nats.Header{
-			wire.HeaderSchemaSubject: {eventType}, wire.HeaderSchemaVersion: {"1"}, wire.HeaderSchemaID: {"1"},
+			wire.HeaderSchemaVersion: {"1"}, wire.HeaderSchemaID: {"1"},
 			wire.HeaderCESpecVersion: {"1.0"}, wire.HeaderCEID: {"order-" + strconv.Itoa(i)}, wire.HeaderCEType: {eventType},
 			wire.HeaderCESource: {"/production/orders"}, wire.HeaderCETime: {time.Now().UTC().Format(time.RFC3339Nano)},
-			wire.HeaderCEDataSchema: {"/subjects/" + eventType + "/versions/1"}, wire.HeaderContentType: {"application/json"},
+			wire.HeaderCEDataSchema: {wire.DataSchema(eventType, 1)}, wire.HeaderContentType: {"application/json"},
 		},
 	}
 }

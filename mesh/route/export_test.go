@@ -29,5 +29,5 @@ func (r *Route) TransformOnce(sequence uint64, at time.Time, subject, header, da
 // Break has the route stumble over events of a type: what it knows of them is
 // not usable.
 func (r *Route) Break(eventType string) {
-	r.kinds.put(kindKey{eventType, eventType, "1"}, &kind{schema: eventType, version: 1, eventType: eventType, egress: "x"})
+	r.kinds.put(kindKey{eventType, wire.DataSchema(eventType, 1), "1"}, &kind{schema: eventType, version: 1, eventType: eventType, egress: "x"})
 }

@@ -157,7 +157,7 @@ func (k *kind) reason(code, why, cure string) *Record {
 	return &Record{Type: k.eventType, SchemaSubject: k.schema, SchemaVersion: k.version, Code: code, Why: why, Cure: cure}
 }
 
-type kindKey struct{ eventType, schema, version string }
+type kindKey struct{ eventType, dataSchema, version string }
 
 // kinds remembers, and forgets all when there are too many: publishers choose
 // the actions of an entity whose schema admits any.
@@ -166,10 +166,10 @@ type kinds struct {
 	known map[kindKey]*kind
 }
 
-func (k *kinds) get(eventType, schema, version []byte) *kind {
+func (k *kinds) get(eventType, dataSchema, version []byte) *kind {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return k.known[kindKey{string(eventType), string(schema), string(version)}]
+	return k.known[kindKey{string(eventType), string(dataSchema), string(version)}]
 }
 
 func (k *kinds) put(key kindKey, made *kind) {
@@ -184,17 +184,17 @@ func (k *kinds) put(key kindKey, made *kind) {
 // kind is what is known of events of a type under the schema that the event
 // names, or why the event cannot cross.
 func (r *Route) kind(eventType []byte, e *event) (*kind, *Record) {
-	schema, number := e.fields.Get(wire.HeaderSchemaSubject), e.fields.Get(wire.HeaderSchemaVersion)
-	if k := r.kinds.get(eventType, schema, number); k != nil {
+	dataSchema, number := e.fields.Get(wire.HeaderCEDataSchema), e.fields.Get(wire.HeaderSchemaVersion)
+	if k := r.kinds.get(eventType, dataSchema, number); k != nil {
 		return k, nil
 	}
 	subject, err := wire.ParseSubject(string(eventType))
 	if err != nil {
 		return nil, &Record{Code: CodeEnvelope, Why: "the subject is no event's", Cure: "it was not stored by a gate"}
 	}
-	version, err := strconv.Atoi(string(number))
-	k := &kind{schema: string(schema), version: version, eventType: subject.Type()}
-	if err != nil || strconv.Itoa(version) != string(number) || (k.schema != subject.Type() && k.schema != subject.EntityType()) {
+	schema, version, ok := wire.ParseDataSchema(string(dataSchema))
+	k := &kind{schema: schema, version: version, eventType: subject.Type()}
+	if !ok || strconv.Itoa(version) != string(number) || (k.schema != subject.Type() && k.schema != subject.EntityType()) {
 		return nil, k.reason(CodeEnvelope, "the headers name no schema of the event's type", "it was not stored by a gate")
 	}
 	k.egress = r.names.egress + r.names.stored + subject.Type()
@@ -204,12 +204,12 @@ func (r *Route) kind(eventType []byte, e *event) (*kind, *Record) {
 	}
 	k.header = newTemplate(
 		wire.HeaderOrigin, r.config.From, wire.HeaderHop, firstHop,
-		wire.HeaderSchemaSubject, k.schema, wire.HeaderSchemaVersion, strconv.Itoa(version),
+		wire.HeaderSchemaVersion, strconv.Itoa(version),
 		wire.HeaderCESpecVersion, "1.0", wire.HeaderCESource, "/"+r.config.From+"/"+r.config.Domain,
-		wire.HeaderCEDataSchema, "/subjects/"+k.schema+"/versions/"+strconv.Itoa(version),
+		wire.HeaderCEDataSchema, wire.DataSchema(k.schema, version),
 		wire.HeaderContentType, "application/json",
 	)
-	r.kinds.put(kindKey{string(eventType), k.schema, string(number)}, k)
+	r.kinds.put(kindKey{string(eventType), string(dataSchema), string(number)}, k)
 	return k, nil
 }
 

@@ -115,7 +115,7 @@ func (o *origin) put(t *testing.T, subject, data string, more nats.Header) uint6
 		schemaSubject = "orders.free"
 	}
 	h := nats.Header{
-		wire.HeaderSchemaSubject: {schemaSubject}, wire.HeaderSchemaVersion: {"1"}, wire.HeaderSchemaID: {"1"},
+		wire.HeaderCEDataSchema: {wire.DataSchema(schemaSubject, 1)}, wire.HeaderSchemaVersion: {"1"}, wire.HeaderSchemaID: {"1"},
 		wire.HeaderCEID: {"raw-id"}, wire.HeaderCETime: {"2026-01-02T03:04:05Z"},
 	}
 	for name, values := range more {
@@ -255,9 +255,9 @@ func TestWhatCannotBeMaskedIsWithheldAndRecorded(t *testing.T) {
 	bad[o.put(t, eventType, `{"order_id":"a","serial":2,"note":"`+raw+`"}`, nil)] = "unclassified"
 	bad[o.put(t, eventType, `{"order_id":"a","serial":3,"undeclared":"`+raw+`"}`, nil)] = "undeclared"
 	bad[o.put(t, eventType, `{"order_id":`, nil)] = "not_json"
-	bad[o.put(t, eventType, `{"order_id":"a","serial":5}`, nats.Header{wire.HeaderSchemaVersion: {"9"}})] = route.CodeContract
-	bad[o.put(t, eventType, `{"order_id":"a","serial":6}`, nats.Header{wire.HeaderSchemaSubject: nil})] = route.CodeEnvelope
-	bad[o.put(t, eventType, `{"order_id":"a","serial":7}`, nats.Header{wire.HeaderSchemaSubject: {"orders.other"}})] = route.CodeEnvelope
+	bad[o.put(t, eventType, `{"order_id":"a","serial":5}`, nats.Header{wire.HeaderCEDataSchema: {wire.DataSchema(eventType, 9)}, wire.HeaderSchemaVersion: {"9"}})] = route.CodeContract
+	bad[o.put(t, eventType, `{"order_id":"a","serial":6}`, nats.Header{wire.HeaderCEDataSchema: nil})] = route.CodeEnvelope
+	bad[o.put(t, eventType, `{"order_id":"a","serial":7}`, nats.Header{wire.HeaderCEDataSchema: {wire.DataSchema("orders.other", 1)}})] = route.CodeEnvelope
 	bad[o.put(t, eventType, `{"order_id":"a","serial":8}`, nats.Header{wire.HeaderCETime: {raw}})] = route.CodeEnvelope
 	bad[o.put(t, eventType+".a.b", `{"order_id":"a","serial":9}`, nil)] = route.CodeKeys
 	last := o.put(t, eventType, `{"order_id":"a","serial":10}`, nil)

@@ -88,7 +88,7 @@ func (f *Fields) Number(name string) uint64 {
 // fieldNames are the headers that Fields keeps.
 var fieldNames = [...]string{
 	HeaderMsgID, HeaderCESpecVersion, HeaderCEID, HeaderCESource, HeaderCEType, HeaderCETime, HeaderCEDataSchema,
-	HeaderContentType, HeaderTraceparent, HeaderSchemaSubject, HeaderSchemaVersion, HeaderSchemaID,
+	HeaderContentType, HeaderTraceparent, HeaderSchemaVersion, HeaderSchemaID,
 	HeaderOrigin, HeaderOriginStream, HeaderOriginSequence, HeaderPolicy, HeaderKeyID, HeaderMasked, HeaderHop,
 	HeaderReason, HeaderStoredAt, HeaderReleased, HeaderCheckpoint,
 }
@@ -117,34 +117,32 @@ func fieldOf(name string) int {
 		return 7
 	case HeaderTraceparent:
 		return 8
-	case HeaderSchemaSubject:
-		return 9
 	case HeaderSchemaVersion:
-		return 10
+		return 9
 	case HeaderSchemaID:
-		return 11
+		return 10
 	case HeaderOrigin:
-		return 12
+		return 11
 	case HeaderOriginStream:
-		return 13
+		return 12
 	case HeaderOriginSequence:
-		return 14
+		return 13
 	case HeaderPolicy:
-		return 15
+		return 14
 	case HeaderKeyID:
-		return 16
+		return 15
 	case HeaderMasked:
-		return 17
+		return 16
 	case HeaderHop:
-		return 18
+		return 17
 	case HeaderReason:
-		return 19
+		return 18
 	case HeaderStoredAt:
-		return 20
+		return 19
 	case HeaderReleased:
-		return 21
+		return 20
 	case HeaderCheckpoint:
-		return 22
+		return 21
 	}
 	return -1
 }

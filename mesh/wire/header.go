@@ -1,5 +1,10 @@
 package wire
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Headers of an event. CloudEvents 1.0 attributes are carried in binary mode
 // under "ce-", as the CloudEvents NATS binding lays down.
 const (
@@ -14,11 +19,9 @@ const (
 	HeaderContentType   = "content-type"
 	HeaderTraceparent   = "traceparent"
 
-	// HeaderSchemaSubject is the registry subject that an event is valid under;
-	// the gate sets it.
-	HeaderSchemaSubject = "Lockstep-Schema-Subject"
-	// HeaderSchemaVersion is the version under that subject. A publisher may set
-	// it to pin a version; the gate sets it in any case.
+	// HeaderSchemaVersion is the version of the schema that an event is valid
+	// under; HeaderCEDataSchema names its subject, too. A publisher may set it to
+	// pin a version; the gate sets it in any case.
 	HeaderSchemaVersion = "Lockstep-Schema-Version"
 	// HeaderSchemaID is the registry's global id of the schema; the gate sets it.
 	HeaderSchemaID = "Lockstep-Schema-Id"
@@ -57,3 +60,34 @@ const (
 // ReservedHeaderPrefix begins the headers that only Lockstep sets; of those a
 // publisher may set HeaderSchemaVersion alone.
 const ReservedHeaderPrefix = "Lockstep-"
+
+// What DataSchema puts around a subject and a version: the path of the
+// registry's API at which that version is found.
+const (
+	dataSchemaRoot    = "/subjects/"
+	dataSchemaVersion = "/versions/"
+)
+
+// DataSchema is the value of HeaderCEDataSchema of events that are valid under a
+// version of a registry subject.
+func DataSchema(subject string, version int) string {
+	return dataSchemaRoot + subject + dataSchemaVersion + strconv.Itoa(version)
+}
+
+// ParseDataSchema takes a value of DataSchema apart. It is not ok for what other
+// publishers write into HeaderCEDataSchema.
+func ParseDataSchema(value string) (subject string, version int, ok bool) {
+	rest, ok := strings.CutPrefix(value, dataSchemaRoot)
+	if !ok {
+		return "", 0, false
+	}
+	subject, number, ok := strings.Cut(rest, dataSchemaVersion)
+	if !ok || subject == "" {
+		return "", 0, false
+	}
+	version, err := strconv.Atoi(number)
+	if err != nil || version < 1 || strconv.Itoa(version) != number {
+		return "", 0, false
+	}
+	return subject, version, true
+}

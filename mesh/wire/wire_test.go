@@ -56,3 +56,24 @@ func TestNamesStayApart(t *testing.T) {
 		}
 	})
 }
+
+// Guards against an event whose schema cannot be told from its headers, and
+// against what another publisher wrote being taken for a schema of the registry.
+func TestDataSchema(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		subject, version := rapid.StringMatching(`[a-z]+(\.[a-z0-9_-]+){1,2}`).Draw(t, "subject"), rapid.IntRange(1, 1<<31).Draw(t, "version")
+		value := wire.DataSchema(subject, version)
+		if s, v, ok := wire.ParseDataSchema(value); !ok || s != subject || v != version {
+			t.Fatalf("%s is taken apart into %s, %d, %v", value, s, v, ok)
+		}
+	})
+	for _, value := range []string{
+		"", "/subjects/", "/subjects/orders.order", "/subjects//versions/1", "/subjects/orders.order/versions/", "/subjects/orders.order/versions/0",
+		"/subjects/orders.order/versions/-1", "/subjects/orders.order/versions/+1", "/subjects/orders.order/versions/01", "/subjects/orders.order/versions/1/",
+		"/subjects/orders.order/versions/latest", "https://example.com/subjects/orders.order/versions/1", "subjects/orders.order/versions/1",
+	} {
+		if s, v, ok := wire.ParseDataSchema(value); ok {
+			t.Errorf("%q is taken for version %d of %s", value, v, s)
+		}
+	}
+}

@@ -261,8 +261,9 @@ func (t *tail) record(m jetstream.Msg, meta *jetstream.MsgMetadata) record {
 	r := record{
 		Time: meta.Timestamp.UTC(), Environment: t.environment, Stream: meta.Stream, Sequence: meta.Sequence.Stream, OriginSequence: meta.Sequence.Stream,
 		Type: m.Subject(), Keys: []string{}, ID: h.Get(wire.HeaderCEID), Data: m.Data(), full: t.full,
-		SchemaSubject: h.Get(wire.HeaderSchemaSubject), SchemaVersion: h.Get(wire.HeaderSchemaVersion), Masked: h.Get(wire.HeaderMasked),
+		SchemaVersion: h.Get(wire.HeaderSchemaVersion), Masked: h.Get(wire.HeaderMasked),
 	}
+	r.SchemaSubject, _, _ = wire.ParseDataSchema(h.Get(wire.HeaderCEDataSchema))
 	if origin, published, ok := wire.ParseStored(m.Subject()); ok {
 		r.Origin, r.Type = origin, published
 		if s, err := wire.ParseSubject(published); err == nil {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nats.go/jetstream"
@@ -198,11 +197,11 @@ func (k *Keeper) read(ctx context.Context, q MapRequest, m *mapping, page *MapPa
 
 // pairs are those of one event. Its error says only that there are none.
 func (k *Keeper) pairs(msg jetstream.Msg, m *mapping) ([]Pair, error) {
-	version, err := strconv.Atoi(msg.Headers().Get(wire.HeaderSchemaVersion))
-	if err != nil {
-		return nil, err
+	subject, version, ok := wire.ParseDataSchema(msg.Headers().Get(wire.HeaderCEDataSchema))
+	if !ok {
+		return nil, errors.New("the event names no schema")
 	}
-	contract, err := k.config.Catalog.Version(msg.Headers().Get(wire.HeaderSchemaSubject), version)
+	contract, err := k.config.Catalog.Version(subject, version)
 	if err != nil {
 		return nil, err
 	}
