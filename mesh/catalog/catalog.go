@@ -55,6 +55,10 @@ func New(r *registry.Registry, domains map[string]Domain) *Catalog {
 	return &Catalog{registry: r, domains: domains, compiled: cache{budget: MemoryBudget}}
 }
 
+// Revision changes whenever Candidates may answer otherwise than before. Who
+// remembers an answer asks for it first.
+func (c *Catalog) Revision() uint64 { return c.registry.Revision() }
+
 // Candidates are the versions under which an event may be admitted, in the order in
 // which they are to be tried: active ones, then deprecated ones, each newest first.
 // They are those of its own type, or of its whole entity when its type has none. A

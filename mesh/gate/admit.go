@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lockstep-mesh/lockstep/mesh/catalog"
 	"github.com/lockstep-mesh/lockstep/mesh/link"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
-	"github.com/lockstep-mesh/lockstep/registry"
 )
 
 // maxTypes bounds how many event types are kept ready; where an entity's
@@ -34,8 +33,13 @@ type eventType struct {
 	subject wire.Subject
 	source  []byte // the ce-source header of its events
 
-	mu       sync.Mutex
-	of       []registry.Version // the versions that admissions were made of
+	known atomic.Pointer[known]
+}
+
+// known are the versions that may admit events of a type, as of a revision of
+// the registry.
+type known struct {
+	revision uint64
 	versions []*version
 }
 
@@ -147,20 +151,19 @@ func (g *Gate) eventType(name []byte) *eventType {
 
 // candidates are the versions that may admit an event of the type, newest first.
 func (g *Gate) candidates(t *eventType) ([]*version, *Refusal) {
+	revision := g.config.Catalog.Revision()
+	if k := t.known.Load(); k != nil && k.revision == revision {
+		return k.versions, nil
+	}
 	now, err := g.config.Catalog.Candidates(t.subject)
 	if err != nil {
 		return nil, refused(CodeUnknownType, err.Error(), "register a schema for it (lockstep schema push), or correct the subject")
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(now) == len(t.of) && &now[0] == &t.of[0] { // the catalog gives the same list until the registry changes
-		return t.versions, nil
 	}
 	versions := make([]*version, len(now))
 	for i, v := range now {
 		versions[i] = newVersion(t.subject.Type(), v)
 	}
-	t.of, t.versions = now, versions
+	t.known.Store(&known{revision, versions})
 	return versions, nil
 }
 

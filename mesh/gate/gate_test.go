@@ -102,10 +102,7 @@ func newBench(t testing.TB, change func(*node.Config)) *bench {
 		GroupCommit: config.Durability == node.DurabilityAlways, Inboxes: node.ApplicationInboxes,
 		// As package environment has it.
 		Apps: connect(func(name string, options ...nats.Option) (*nats.Conn, error) {
-			if config.Durability == node.DurabilityAlways {
-				options = append(options, b.node.Local())
-			}
-			return b.node.ConnectApplications(name, options...)
+			return b.node.ConnectApplications(name, append(options, b.node.Local())...)
 		}),
 		Mesh: connect(func(name string, options ...nats.Option) (*nats.Conn, error) {
 			return b.node.Connect(name, append(options, b.node.Local())...)

@@ -184,14 +184,9 @@ func (e *Environment) startCatalog(context.Context) error {
 }
 
 func (e *Environment) startGate(context.Context) error {
-	// What is synced waits for the disk, so that latency counts; otherwise the
-	// gate takes events in over TCP, which has the throughput.
-	durable := e.is.DurabilityOr(e.config.Durability) == topology.DurabilityAlways
+	// Through memory on both sides; what that costs and saves is in package gate.
 	apps, err := e.connect(func(name string, options ...nats.Option) (*nats.Conn, error) {
-		if durable {
-			options = append(options, e.node.Local())
-		}
-		return e.node.ConnectApplications(name, options...)
+		return e.node.ConnectApplications(name, append(options, e.node.Local())...)
 	}, "gate")
 	if err != nil {
 		return err
@@ -208,7 +203,8 @@ func (e *Environment) startGate(context.Context) error {
 	}
 	e.gate, err = gate.Start(gate.Config{
 		Environment: e.is.Name, Origins: origins, Catalog: e.catalog,
-		Apps: apps, Mesh: store, GroupCommit: durable, Inboxes: node.ApplicationInboxes, Logger: e.config.Logger,
+		Apps: apps, Mesh: store, Inboxes: node.ApplicationInboxes, Logger: e.config.Logger,
+		GroupCommit: e.is.DurabilityOr(e.config.Durability) == topology.DurabilityAlways,
 	})
 	return err
 }
