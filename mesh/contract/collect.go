@@ -46,7 +46,7 @@ func (g *Masking) collect(data []byte, c *collected) bool {
 		c.event.Document = value
 	}
 	var ok bool
-	c.room, _, ok = g.contract.program.Rewrite(c.room[:0], data, g.collector(g.walker.root), &c.event)
+	c.room, _, ok = g.contract.program.Rewrite(c.room[:0], data, g.collector(g.walker.root), nil, &c.event)
 	return ok
 }
 

@@ -23,7 +23,6 @@ type Masking struct {
 	mu     sync.RWMutex
 	plans  map[*place]*program.Plan
 	fields map[fieldKey]*mask.Field
-	ids    map[*mask.Field]int
 
 	// needsEvent says that a technique has turned up that looks at the whole event.
 	needsEvent atomic.Bool
@@ -44,7 +43,7 @@ type fieldKey struct {
 const maxFields = 1 << 14
 
 func newMasking(c *Contract, m *mask.Masker) *Masking {
-	g := &Masking{contract: c, masker: m, plans: map[*place]*program.Plan{}, fields: map[fieldKey]*mask.Field{}, ids: map[*mask.Field]int{}}
+	g := &Masking{contract: c, masker: m, plans: map[*place]*program.Plan{}, fields: map[fieldKey]*mask.Field{}}
 	if w, ok := c.slow().(*walker); ok && m != nil {
 		g.walker = w
 		g.root = g.plan(w.root)
@@ -95,17 +94,6 @@ func (g *Masking) field(s *spot, kind mask.Kind) *mask.Field {
 		g.fields[key] = f
 	}
 	return f
-}
-
-// fieldID is a number for a field that is remembered; 0 for another.
-func (g *Masking) fieldID(f *mask.Field) int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if id := g.ids[f]; id > 0 || len(g.ids) >= maxFields {
-		return id
-	}
-	g.ids[f] = len(g.ids) + 1
-	return g.ids[f]
 }
 
 // source tells the program what becomes of the values at a place.
@@ -178,11 +166,7 @@ func (g *Masking) step(s *spot, kind program.Kind) *program.Step {
 	if f.NeedsEvent() {
 		g.needsEvent.Store(true)
 	}
-	step := &program.Step{Action: program.Replace, Field: f, Redacts: redacts(technique)}
-	if !step.Redacts { // what is always the same is made as quickly as copied
-		step.FieldID = g.fieldID(f)
-	}
-	return step
+	return &program.Step{Action: program.Replace, Field: f, Redacts: redacts(technique)}
 }
 
 // enter goes into the containers at s, or drops them.

@@ -57,8 +57,10 @@ func (g *Masking) Mask(dst, data []byte) (masked []byte, stats Stats, err error)
 // rewrite masks a document in one pass, or in two where a technique looks at the
 // whole event. It reports false to leave the document to the slow engine.
 func (g *Masking) rewrite(dst, data []byte) (masked []byte, stats Stats, ok bool) {
+	scratch := g.masker.Scratch()
+	defer scratch.Release()
 	if !g.needsEvent.Load() {
-		out, counts, ok := g.contract.program.Rewrite(dst, data, g.root, nil)
+		out, counts, ok := g.contract.program.Rewrite(dst, data, g.root, scratch, nil)
 		if ok || !g.needsEvent.Load() {
 			return out, Stats(counts), ok
 		} // that was the first document with such a value
@@ -68,7 +70,7 @@ func (g *Masking) rewrite(dst, data []byte) (masked []byte, stats Stats, ok bool
 	if !g.collect(data, c) {
 		return dst, Stats{}, false
 	}
-	out, counts, ok := g.contract.program.Rewrite(dst, data, g.root, &c.event)
+	out, counts, ok := g.contract.program.Rewrite(dst, data, g.root, scratch, &c.event)
 	return out, Stats(counts), ok
 }
 

@@ -25,7 +25,7 @@ const (
 // makeFPE encrypts the characters of the rule's alphabet in place, again and
 // again until the schema admits the result: since the value itself is admitted,
 // that ends, and is still a bijection (cycle walking).
-func makeFPE(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+func makeFPE(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
 	if f.kind == Bool || f.recipe.fpe == nil {
 		return dst, unfit(FPE, f.kind)
 	}
@@ -33,7 +33,7 @@ func makeFPE(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
 }
 
 // cycle walks with one step of the cipher, in either direction.
-func (f *Field) cycle(s *scratch, dst, text []byte, step func(numerals []uint16, tweak []byte) error) ([]byte, error) {
+func (f *Field) cycle(s *Scratch, dst, text []byte, step func(numerals []uint16, tweak []byte) error) ([]byte, error) {
 	r := f.recipe
 	s.made = append(s.made[:0], text...)
 	s.nums = s.nums[:0]
@@ -90,13 +90,13 @@ func (f *Field) admitsInteger(text []byte) bool {
 }
 
 // makeHash makes a keyed hash of exactly the value.
-func makeHash(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+func makeHash(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
 	if f.recipe.exact == nil {
 		return dst, unfit(Hash, f.kind)
 	}
 	s.digestExactly(f.recipe.exact, text)
 	if f.kind != String || len(f.admitted) > 0 {
-		return f.token(dst, s, text, f.write)
+		return f.token(dst, s, text)
 	}
 	s.made = hex.AppendEncode(s.made[:0], s.bits.block[:])
 	if m := f.shape.MaxLength; m >= 16 && m < len(s.made) {
@@ -106,7 +106,7 @@ func makeHash(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) 
 }
 
 // makeEncrypted encrypts exactly the text.
-func makeEncrypted(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+func makeEncrypted(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
 	if f.kind != String || f.recipe.seal == nil {
 		return dst, &Refusal{
 			Code: CodeUnsuitable, Why: fmt.Sprintf("encrypt is for texts, and a %s has no room for a ciphertext", f.kind), Cure: "give numbers a class of their own, with fpe or token",
@@ -132,7 +132,8 @@ func (m *Masker) RevealFPE(class Class, shape *Shape, kind Kind, masked string) 
 			Cure: "name the class and the policy that the value was masked by",
 		}
 	}
-	s := new(scratch)
+	s := m.Scratch()
+	defer s.Release()
 	made, err := f.cycle(s, nil, []byte(masked), f.recipe.fpe.Decrypt)
 	if err != nil {
 		return "", err

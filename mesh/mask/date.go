@@ -55,7 +55,7 @@ func epoch(text []byte) (n *big.Rat, scale int64, ok bool) {
 // makeShifted moves a date by whole days, as many as the subject's keyed hash
 // says and never none, so that the subject's dates keep their order, whatever
 // their format.
-func makeShifted(f *Field, s *scratch, dst, text []byte, e *Event) ([]byte, error) {
+func makeShifted(f *Field, s *Scratch, dst, text []byte, e *Event) ([]byte, error) {
 	r := f.recipe
 	if r.subjects == nil {
 		return dst, unfit(DateShift, f.kind)
@@ -97,7 +97,7 @@ func makeShifted(f *Field, s *scratch, dst, text []byte, e *Event) ([]byte, erro
 
 // makeTruncated keeps the beginning of a text, or what the rule's precision
 // says of a date or an address.
-func makeTruncated(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+func makeTruncated(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
 	switch to := f.recipe.To; {
 	case to == "network":
 		return f.network(s, dst, text)
@@ -157,7 +157,7 @@ func cutTime(t time.Time, to string) time.Time {
 }
 
 // network keeps the first 24 bits of an IPv4 and the first 48 of an IPv6 address.
-func (f *Field) network(s *scratch, dst, text []byte) ([]byte, error) {
+func (f *Field) network(s *Scratch, dst, text []byte) ([]byte, error) {
 	address, err := netip.ParseAddr(string(text))
 	if err != nil || f.kind != String {
 		return dst, &Refusal{Code: CodeUnsuitable, Why: "truncate to network found no IP address", Cure: "give such values a class of their own, with another technique"}

@@ -71,7 +71,7 @@ func readsEvent(text string) bool { return strings.Contains(text, "event") }
 
 // makeComputed evaluates the rule's expression. Whatever goes wrong withholds:
 // what CEL says of it may quote the event.
-func makeComputed(f *Field, _ *scratch, dst, text []byte, e *Event) ([]byte, error) {
+func makeComputed(f *Field, _ *Scratch, dst, text []byte, e *Event) ([]byte, error) {
 	failed := func(why string) ([]byte, error) {
 		return dst, &Refusal{Code: CodeExpression, Why: "the rule's expression " + why, Cure: "correct the expression: it must give a value of the same type for every event"}
 	}

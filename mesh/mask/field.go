@@ -3,11 +3,12 @@ package mask
 import (
 	"bytes"
 	"fmt"
-	"hash"
 	"slices"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask/automaton"
 )
 
 // Field is one place of a schema, for one kind of value there, compiled for a
@@ -21,21 +22,26 @@ type Field struct {
 	technique Technique
 	make      maker // nil for techniques that make no value
 
-	recipe   *recipe    // the class's rule; never nil
-	macs     *macPool   // for tokens
-	write    formWriter // of a token, as the rule says
-	demanded formWriter // of a token, as the schema's format says; nil if it says nothing
-	admitted []string   // JSON texts of the kind that the schema enumerates
-	free     bool       // the schema demands nothing of a token
-	grid     *grid      // where numeric tokens lie; nil: see Shape.numberToken
-	limits   *limits    // on numbers; nil if Shape.admitsNumber or admitted say them
-	constant []byte     // what Redact or Constant makes, as JSON
-	refusal  error      // why it makes none
+	recipe   *recipe  // the class's rule; never nil
+	mac      *mac     // for tokens
+	form     *form    // of a token, as the rule says
+	demanded *form    // of a token, as the schema's format says; nil if it says nothing
+	admitted []string // JSON texts of the kind that the schema enumerates
+	free     bool     // the schema demands nothing of a token
+	fits     bool     // the schema admits every token of the form
+	// same, if above 0, is a number that those fields of a masker have that make the
+	// same of equal texts: of all, or where needsEvent, of those in one event.
+	same       uint32
+	needsEvent bool
+	grid       *grid   // where numeric tokens lie; nil: see Shape.numberToken
+	limits     *limits // on numbers; nil if Shape.admitsNumber or admitted say them
+	constant   []byte  // what Redact or Constant makes, as JSON
+	refusal    error   // why it makes none
 }
 
 // maker makes a value: it appends to dst, as JSON, what becomes of the string
 // or number text. Its error is a *Refusal.
-type maker func(f *Field, s *scratch, dst []byte, text []byte, e *Event) ([]byte, error)
+type maker func(f *Field, s *Scratch, dst []byte, text []byte, e *Event) ([]byte, error)
 
 // Field compiles the place of values of class ("" for unclassified ones) and
 // kind, of which the schema demands shape (nil demands nothing); enumerated
@@ -45,14 +51,41 @@ func (m *Masker) Field(class Class, shape *Shape, enumerated bool, kind Kind) *F
 	if class == "" {
 		technique = m.Default(kind, enumerated)
 	}
-	return m.field(technique, class, shape, kind)
+	f := m.field(technique, class, shape, kind)
+	if f.make != nil && technique != Redact && technique != Constant {
+		f.same = m.sorts.of(f)
+	}
+	return f
+}
+
+// sorts tells the fields of a masker apart by what they make.
+type sorts struct {
+	mu    sync.Mutex
+	known map[string]uint32
+}
+
+// maxSorts bounds how many are told apart; what further ones make isn't
+// remembered.
+const maxSorts = 1 << 16
+
+// of is the number of the fields that make what f does; 0 if it has none.
+func (o *sorts) of(f *Field) uint32 {
+	key := fmt.Sprintf("%q %q %d %s", f.technique, f.class, f.kind, f.shape.demands())
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, known := o.known[key]
+	if !known && len(o.known) < maxSorts {
+		n = uint32(len(o.known) + 1)
+		o.known[key] = n
+	}
+	return n
 }
 
 func (m *Masker) field(technique Technique, class Class, shape *Shape, kind Kind) *Field {
 	if shape == nil {
 		shape = &Shape{}
 	}
-	f := &Field{masker: m, class: class, shape: shape, kind: kind, technique: technique, recipe: m.recipes[class], make: makerOf(technique)}
+	f := &Field{masker: m, class: class, shape: shape, kind: kind, technique: technique, recipe: m.recipes[class], make: makerOf(technique), needsEvent: technique.NeedsEvent()}
 	if f.recipe == nil || f.recipe.Technique != technique && technique != Token && technique != Redact {
 		f.recipe = &recipe{}
 	}
@@ -65,10 +98,14 @@ func (m *Masker) field(technique Technique, class Class, shape *Shape, kind Kind
 	if class == "" {
 		label = labelUnclassified
 	}
-	if f.macs = m.macs[label]; f.macs == nil {
-		f.macs = m.newMACs(label)
+	if f.mac = m.macs[label]; f.mac == nil {
+		f.mac = m.newMAC("token", label)
 	}
-	f.write, f.demanded, f.admitted = forms[m.form(class)], formats[shape.Format], shape.enumerated(kind)
+	f.form, f.demanded, f.admitted = forms[m.form(class)], formats[shape.Format], shape.enumerated(kind)
+	if f.demanded != nil {
+		f.form = f.demanded
+	}
+	f.fits = shape.admitsForm(f.form)
 	f.free = shape.Format == "" && shape.anyText() && shape.anyNumber()
 	if kind == Number && len(f.admitted) == 0 {
 		f.grid, f.limits = shape.grid(), shape.limits()
@@ -92,7 +129,27 @@ func (f *Field) Class() Class { return f.class }
 
 // NeedsEvent reports whether the technique looks at other values of the event,
 // so that Append must be given it.
-func (f *Field) NeedsEvent() bool { return f.technique.NeedsEvent() }
+func (f *Field) NeedsEvent() bool { return f.needsEvent }
+
+// Texts is what can be said of all texts that a Field makes.
+type Texts struct {
+	Min, Max int                // bounds on the length
+	Language *automaton.Pattern // matches each of them
+	Format   string             // the schema's, if they are of it
+}
+
+// Texts describes the texts that f makes of whatever text; false if nothing can
+// be said beforehand.
+func (f *Field) Texts() (t Texts, ok bool) {
+	if f.technique != Token || f.kind != String || len(f.admitted) > 0 || !f.fits || f.form.language == nil {
+		return Texts{}, false
+	}
+	t = Texts{Min: f.form.min, Max: f.form.max, Language: f.form.language()}
+	if f.demanded != nil {
+		t.Format = f.shape.Format
+	}
+	return t, true
+}
 
 // Append appends to dst, as JSON, what becomes of a value: of the string with
 // the unescaped content text, of the number with the literal text, of true or
@@ -101,29 +158,69 @@ func (f *Field) NeedsEvent() bool { return f.technique.NeedsEvent() }
 // that there is something. The error is a *Refusal, and what was appended must
 // not be used then. Append keeps nothing of text, which must not lie in the room
 // behind dst.
-func (f *Field) Append(dst []byte, kind Kind, text []byte, e *Event) (out []byte, err error) {
+func (f *Field) Append(dst []byte, kind Kind, text []byte, e *Event) ([]byte, error) {
+	if out, done, err := f.without(dst, kind, text, e); done {
+		return out, err
+	}
+	s := f.masker.Scratch()
+	defer s.Release()
+	return f.apply(s, dst, text, e)
+}
+
+// Make is Append in a scratch of the field's masker, which remembers the value
+// and what became of it.
+func (f *Field) Make(s *Scratch, dst []byte, kind Kind, text []byte, e *Event) ([]byte, error) {
+	if out, done, err := f.without(dst, kind, text, e); done {
+		return out, err
+	}
+	if f.same == 0 || len(text) >= recentBytes {
+		return f.apply(s, dst, text, e)
+	}
+	event := uint64(0)
+	if f.needsEvent {
+		event = s.event
+	}
+	slot, hit := s.recent.find(f.same, event, text)
+	if hit {
+		return append(dst, slot.value()...), nil
+	}
+	out, err := f.apply(s, dst, text, e)
+	if err == nil {
+		slot.set(f.same, event, text, out[len(dst):])
+	}
+	return out, err
+}
+
+// without makes what needs no scratch.
+func (f *Field) without(dst []byte, kind Kind, text []byte, e *Event) (out []byte, done bool, err error) {
 	switch {
 	case kind == Null:
-		return append(dst, "null"...), nil
+		return append(dst, "null"...), true, nil
 	case kind == String && len(text) == 0:
-		return append(dst, `""`...), nil
+		return append(dst, `""`...), true, nil
 	case kind != f.kind:
-		return f.masker.field(f.technique, f.class, f.shape, kind).Append(dst, kind, text, e)
+		out, err = f.masker.field(f.technique, f.class, f.shape, kind).Append(dst, kind, text, e)
+		return out, true, err
 	case f.technique == Redact || f.technique == Constant:
-		return append(dst, f.constant...), f.refusal
+		return append(dst, f.constant...), true, f.refusal
 	case f.make == nil:
-		return dst, &Refusal{
+		return dst, true, &Refusal{
 			Code: CodeNoTechnique, Why: fmt.Sprintf("%q makes no value", f.technique), Cure: "use a technique that does, such as token or redact, for the class",
 		}
 	}
-	s := scratches.Get().(*scratch)
+	return dst, false, nil
+}
+
+// apply has the technique make a value.
+func (f *Field) apply(s *Scratch, dst, text []byte, e *Event) (out []byte, err error) {
+	s.broken = true
 	defer func() {
 		// What a defect in a technique says may quote the value.
 		if fault := recover(); fault != nil {
 			out, err = dst, &Refusal{Code: CodeFault, Why: fmt.Sprintf("the technique %s failed (%T)", f.technique, fault), Cure: "report this as a defect, with the schema and the policy"}
 			return // the scratch may be broken, and is not used again
 		}
-		s.release()
+		s.broken = false
 	}()
 	return f.make(f, s, dst, text, e)
 }
@@ -148,45 +245,4 @@ func (f *Field) admitsText(text []byte) bool {
 		})
 	}
 	return f.shape.admits(text) && f.shape.formatAdmits(text)
-}
-
-// scratch is the room that making a value takes.
-type scratch struct {
-	bits bitStream
-	text []byte // a value, or its canonical form
-	made []byte // what becomes of it
-	nums []uint16
-}
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-// keptText bounds what room is kept for values.
-const keptText = 4 << 10
-
-// release lets go of the values and gives the room back.
-func (s *scratch) release() {
-	clear(s.text)
-	clear(s.made)
-	clear(s.nums)
-	if cap(s.text) > keptText || cap(s.made) > keptText || cap(s.nums) > keptText {
-		s.text, s.made, s.nums = nil, nil, nil
-	}
-	s.text, s.made, s.nums = s.text[:0], s.made[:0], s.nums[:0]
-	scratches.Put(s)
-}
-
-// digest fills bits from the keyed hash of a value's canonical form.
-func (s *scratch) digest(macs *macPool, class Class, kind Kind, text []byte) {
-	s.text = appendCanonical(s.text[:0], class, kind, text)
-	s.digestExactly(macs, s.text)
-}
-
-// digestExactly fills bits from the keyed hash of text.
-func (s *scratch) digestExactly(macs *macPool, text []byte) {
-	h := macs.states.Get().(hash.Hash)
-	h.Reset()
-	_, _ = h.Write(text) // never fails
-	h.Sum(s.bits.seed[:0])
-	macs.states.Put(h)
-	s.bits.block, s.bits.next, s.bits.count = s.bits.seed, 0, 0
 }

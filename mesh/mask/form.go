@@ -5,9 +5,13 @@ import (
 	"encoding/hex"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask/automaton"
 )
 
 // Form is what a token looks like.
@@ -42,79 +46,112 @@ const (
 // names may count: an address's family, a number's country, an account's kind.
 type formWriter func(dst []byte, bits *bitStream, text []byte) []byte
 
+// form is how tokens are written, and what can be said of all of them.
+type form struct {
+	write formWriter
+	// min and max bound a token's length, and language matches each of them whole;
+	// it is nil where nothing is said.
+	min, max int
+	language func() *automaton.Pattern
+}
+
+func formOf(write formWriter) *form { return &form{write: write} }
+
+// within is the form with what is said of its tokens.
+func (f *form) within(least, most int, expression string) *form {
+	return &form{f.write, least, most, sync.OnceValue(func() *automaton.Pattern {
+		return automaton.New(regexp.MustCompile("^(?:" + expression + ")$"))
+	})}
+}
+
+// What the tokens' languages are made of.
+const (
+	letterClass = `[0-9a-hjkmnp-tv-z]` // of alphabet
+	hostClass   = `example\.(?:com|org|net)`
+	wordClass   = `[BDFGHJKLMNPRSTVZ][aiou][bdfghjklmnprstvz][aiou][bdfghjklmnprstvz]{2}[aiou][bdfghjklmnprstvz][aiou][bdfghjklmnprstvz]`
+	dayClass    = `(?:19[7-9][0-9]|20[0-6][0-9])-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])`
+	timeClass   = `(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z`
+)
+
 // forms write a token in each form. All of them write printable ASCII without
 // quotes and backslashes, so that it is a JSON string's content as it stands.
-var forms = map[Form]formWriter{
-	Opaque:   func(dst []byte, b *bitStream, _ []byte) []byte { return b.letters(dst, 26) },
-	FormHex:  writeHex,
-	FormName: func(dst []byte, b *bitStream, _ []byte) []byte { return b.letters(append(dst, "name-"...), 16) },
-	FormLogin: func(dst []byte, b *bitStream, _ []byte) []byte {
+var forms = map[Form]*form{
+	Opaque:  formOf(func(dst []byte, b *bitStream, _ []byte) []byte { return b.letters(dst, 26) }).within(26, 26, letterClass+`{26}`),
+	FormHex: formOf(writeHex).within(32, 32, `[0-9a-f]{32}`),
+	FormName: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.letters(append(dst, "name-"...), 16)
+	}).within(21, 21, `name-`+letterClass+`{16}`),
+	FormLogin: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.letters(append(dst, "user-"...), 16)
-	},
-	FormEmail: func(dst []byte, b *bitStream, _ []byte) []byte {
+	}).within(21, 21, `user-`+letterClass+`{16}`),
+	FormEmail: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.host(append(b.letters(dst, 16), '@'))
-	},
-	FormURL: writeURL,
-	FormHostname: func(dst []byte, b *bitStream, _ []byte) []byte {
+	}).within(28, 28, letterClass+`{16}@`+hostClass),
+	FormURL: formOf(writeURL).within(36, 36, `https://`+hostClass+`/`+letterClass+`{16}`),
+	FormHostname: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.host(append(b.letters(append(dst, 'h'), 16), '.'))
-	},
-	FormPersonName: func(dst []byte, b *bitStream, _ []byte) []byte {
+	}).within(29, 29, `h`+letterClass+`{16}\.`+hostClass),
+	FormPersonName: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.word(append(b.word(dst), ' '))
-	},
-	FormAddress: func(dst []byte, b *bitStream, _ []byte) []byte {
+	}).within(21, 21, wordClass+` `+wordClass),
+	FormAddress: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		dst = strconv.AppendInt(dst, int64(1+b.below(998)), 10)
 		return append(b.word(append(dst, ' ')), " Street"...)
-	},
-	FormCity:    func(dst []byte, b *bitStream, _ []byte) []byte { return b.word(dst) },
-	FormPhone:   writePhone,
-	FormIBAN:    writeIBAN,
-	FormCard:    writeCard,
-	FormAccount: writeAccount,
-	FormUUID:    writeUUID,
-	FormIP: func(dst []byte, b *bitStream, text []byte) []byte {
+	}).within(19, 21, `[1-9][0-9]{0,2} `+wordClass+` Street`),
+	FormCity:    formOf(func(dst []byte, b *bitStream, _ []byte) []byte { return b.word(dst) }).within(10, 10, wordClass),
+	FormPhone:   formOf(writePhone).within(14, 16, `\+[0-9]{13,15}`),
+	FormIBAN:    formOf(writeIBAN),
+	FormCard:    formOf(writeCard),
+	FormAccount: formOf(writeAccount),
+	FormUUID:    formOf(writeUUID).within(36, 36, `[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`),
+	FormIP: formOf(func(dst []byte, b *bitStream, text []byte) []byte {
 		if bytes.IndexByte(text, ':') >= 0 {
 			if a, err := netip.ParseAddr(string(bytes.TrimSpace(text))); err == nil && a.Is6() && !a.Is4In6() {
 				return writeIPv6(dst, b, nil)
 			}
 		}
 		return writeIPv4(dst, b, nil)
-	},
-	FormDate: func(dst []byte, b *bitStream, _ []byte) []byte { return b.time().AppendFormat(dst, time.DateOnly) },
-	FormDateTime: func(dst []byte, b *bitStream, _ []byte) []byte {
+	}),
+	FormDate: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.time().AppendFormat(dst, time.DateOnly)
+	}).within(10, 10, dayClass),
+	FormDateTime: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.time().AppendFormat(dst, time.RFC3339)
-	},
-	FormTime: func(dst []byte, b *bitStream, _ []byte) []byte { return b.time().AppendFormat(dst, "15:04:05Z07:00") },
+	}).within(20, 20, dayClass+`T`+timeClass),
+	FormTime: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
+		return b.time().AppendFormat(dst, "15:04:05Z07:00")
+	}).within(9, 9, timeClass),
 }
 
-// formats are the values that the formats of JSON Schema demand.
-var formats = map[string]formWriter{
+// formats are the forms that the formats of JSON Schema demand.
+var formats = map[string]*form{
 	"date-time": forms[FormDateTime],
 	"date":      forms[FormDate],
 	"time":      forms[FormTime],
-	"duration": func(dst []byte, b *bitStream, _ []byte) []byte {
+	"duration": formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return append(strconv.AppendInt(append(dst, 'P'), int64(1+b.below(1<<30)), 10), 'D')
-	},
+	}),
 	"email":         forms[FormEmail],
 	"idn-email":     forms[FormEmail],
 	"hostname":      forms[FormHostname],
 	"idn-hostname":  forms[FormHostname],
-	"ipv4":          writeIPv4,
-	"ip-address":    writeIPv4,
-	"ipv6":          writeIPv6,
-	"uri":           writeURL,
-	"iri":           writeURL,
-	"uri-reference": writeURL,
-	"uriref":        writeURL,
-	"iri-reference": writeURL,
-	"uri-template":  writeURL,
-	"uuid":          writeUUID,
+	"ipv4":          formOf(writeIPv4),
+	"ip-address":    formOf(writeIPv4),
+	"ipv6":          formOf(writeIPv6),
+	"uri":           forms[FormURL],
+	"iri":           forms[FormURL],
+	"uri-reference": forms[FormURL],
+	"uriref":        forms[FormURL],
+	"iri-reference": forms[FormURL],
+	"uri-template":  forms[FormURL],
+	"uuid":          forms[FormUUID],
 	"regex":         forms[Opaque],
-	"json-pointer": func(dst []byte, b *bitStream, _ []byte) []byte {
+	"json-pointer": formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.letters(append(dst, '/'), 26)
-	},
-	"relative-json-pointer": func(dst []byte, b *bitStream, _ []byte) []byte {
+	}),
+	"relative-json-pointer": formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.letters(append(dst, "0/"...), 26)
-	},
+	}),
 }
 
 // Known reports whether f is a form.

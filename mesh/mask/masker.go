@@ -1,12 +1,10 @@
 package mask
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash"
 	"strings"
 	"sync"
 )
@@ -20,10 +18,12 @@ type Masker struct {
 	rules       map[Class]Rule
 	recipes     map[Class]*recipe
 	defaults    Defaults
-	macs        map[string]*macPool
+	macs        map[string]*mac
 	inText      map[Class]*Field // what scrub puts in place of what it finds; nil if no rule scrubs
 	subjects    map[Class]bool   // whose first value says whom a date is about
 	documents   bool             // a rule looks at the whole document
+	scratches   *sync.Pool
+	sorts       *sorts
 }
 
 // The labels under which what is no value of a class is tokenised. They are no
@@ -58,14 +58,14 @@ func New(policyName string, p Policy, destination string, k Key) (*Masker, error
 	digest := sha256.Sum256(text)
 	m := &Masker{
 		policy: policyName + "@" + hex.EncodeToString(digest[:6]), destination: destination, key: k,
-		rules: map[Class]Rule{}, recipes: map[Class]*recipe{}, defaults: p.Defaults.Resolve(), macs: map[string]*macPool{},
-		subjects: map[Class]bool{},
+		rules: map[Class]Rule{}, recipes: map[Class]*recipe{}, defaults: p.Defaults.Resolve(), macs: map[string]*mac{},
+		subjects: map[Class]bool{}, scratches: new(sync.Pool), sorts: &sorts{known: map[string]uint32{}},
 	}
 	for class := range classes {
-		m.macs[string(class)] = m.newMACs(string(class))
+		m.macs[string(class)] = m.newMAC("token", string(class))
 	}
 	for _, label := range []string{labelUnclassified, labelMessageID, labelTraceID, labelSpanID} {
-		m.macs[label] = m.newMACs(label)
+		m.macs[label] = m.newMAC("token", label)
 	}
 	scrubs := false
 	for name, rule := range p.Classes {
@@ -211,38 +211,24 @@ func lowerHex(s string, length int) bool {
 
 // digest is the keyed hash of a canonical value.
 func (m *Masker) digest(label, value string) [sha256.Size]byte {
-	pool, ok := m.macs[label]
+	mac, ok := m.macs[label]
 	if !ok {
-		pool = m.newMACs(label)
+		mac = m.newMAC("token", label)
 	}
-	return pool.sum(value)
+	s := m.Scratch()
+	defer s.Release()
+	return [sha256.Size]byte(s.hasher.sum(mac, []byte(value)))
 }
 
-// macPool lends out HMAC states under one derived key, which are dear to make
-// and cheap to reset.
-type macPool struct{ states sync.Pool }
-
-func (m *Masker) newMACs(label string) *macPool {
-	key := m.key.derive(keyInfo("token", m.destination, label))
-	return newMACPool(key)
-}
-
-func newMACPool(key []byte) *macPool {
-	return &macPool{states: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+// newMAC derives a key for a purpose, so that what is made for another one has
+// nothing in common with it.
+func (m *Masker) newMAC(purpose, label string) *mac {
+	return newMAC(m.key.derive(keyInfo(purpose, m.destination, label)))
 }
 
 // keyInfo is what a key is derived for. Lengths keep ("a", "bc") and ("ab", "c") apart.
 func keyInfo(purpose, destination, label string) string {
 	return fmt.Sprintf("lockstep/%s/1\x00%d\x00%s\x00%d\x00%s", purpose, len(destination), destination, len(label), label)
-}
-
-func (p *macPool) sum(value string) (digest [sha256.Size]byte) {
-	h := p.states.Get().(hash.Hash)
-	h.Reset()
-	_, _ = h.Write([]byte(value)) // never fails
-	h.Sum(digest[:0])
-	p.states.Put(h)
-	return digest
 }
 
 // The codes of a Refusal. They are stable: programs may compare them.

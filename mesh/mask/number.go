@@ -50,7 +50,7 @@ func (f *Field) admitsNumber(n *big.Rat) bool {
 
 // makeBucket gives the lower bound of the interval that the number lies in, or
 // where the schema doesn't admit that, its upper bound or its middle.
-func makeBucket(f *Field, _ *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+func makeBucket(f *Field, _ *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
 	if out, ok := f.bucket(dst, text); ok {
 		return out, nil
 	}
@@ -81,7 +81,7 @@ func makeBucket(f *Field, _ *scratch, dst, text []byte, _ *Event) ([]byte, error
 // makeNoisy moves the number by at least one unit of its last decimal (or of
 // the schema's steps) and at most the percentage, up or down as the keyed hash
 // of the number has it. A number whose percentage is less than a unit moves by one.
-func makeNoisy(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
+func makeNoisy(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
 	if f.recipe.exact == nil {
 		return dst, unfit(Noise, f.kind)
 	}
@@ -124,7 +124,7 @@ func makeNoisy(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error)
 }
 
 // makeConstant gives the rule's value.
-func makeConstant(f *Field, _ *scratch, dst, _ []byte, _ *Event) ([]byte, error) {
+func makeConstant(f *Field, _ *Scratch, dst, _ []byte, _ *Event) ([]byte, error) {
 	value := string(f.recipe.Value)
 	switch f.kind {
 	case Number:

@@ -43,7 +43,7 @@ func (f *Field) bucket(dst, text []byte) ([]byte, bool) {
 	return dst, false
 }
 
-func (f *Field) noisy(s *scratch, dst, text []byte) ([]byte, bool) {
+func (f *Field) noisy(s *Scratch, dst, text []byte) ([]byte, bool) {
 	percent := f.recipe.fixed
 	if f.limits == nil || percent == nil || percent.v < 0 {
 		return dst, false

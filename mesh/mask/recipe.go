@@ -15,13 +15,13 @@ type recipe struct {
 
 	number   *big.Rat // the bucket's size, or the noise's percentage
 	fixed    *fixed   // the same, if it is one
-	subjects *macPool // for what a subject's dates are moved by
+	subjects *mac     // for what a subject's dates are moved by
 	letters  []byte   // the characters that fpe encrypts
 	numerals [256]int16
 	fpe      *fpe.Cipher
 	seal     func(dst, text []byte) []byte
 	compute  *expression
-	exact    *macPool // for hashes and noise
+	exact    *mac // for hashes and noise
 }
 
 func (m *Masker) newRecipe(class Class, rule Rule) (*recipe, error) {
@@ -30,11 +30,11 @@ func (m *Masker) newRecipe(class Class, rule Rule) (*recipe, error) {
 	case Bucket:
 		r.number = rule.Size.rat()
 	case Noise:
-		r.number, r.exact = rule.Percent.rat(), m.newPurpose("noise", string(class))
+		r.number, r.exact = rule.Percent.rat(), m.newMAC("noise", string(class))
 	case Hash:
-		r.exact = m.newPurpose("hash", string(class))
+		r.exact = m.newMAC("hash", string(class))
 	case DateShift:
-		r.subjects = m.newPurpose("date-shift", string(rule.By))
+		r.subjects = m.newMAC("date-shift", string(rule.By))
 	case FPE:
 		r.letters = alphabetOf(rule.Alphabet)
 		for i := range r.numerals {
@@ -65,11 +65,6 @@ func (m *Masker) newRecipe(class Class, rule Rule) (*recipe, error) {
 		}
 	}
 	return r, nil
-}
-
-// newPurpose is for keyed hashes that are to have nothing in common with tokens.
-func (m *Masker) newPurpose(purpose, label string) *macPool {
-	return newMACPool(m.key.derive(keyInfo(purpose, m.destination, label)))
 }
 
 func newSeal(k Key, destination string, class Class) (*siv.Cipher, error) {

@@ -27,7 +27,7 @@ func (m *Masker) Replace(dst []byte, technique Technique, class Class, v Value, 
 func makerOf(t Technique) maker {
 	switch t {
 	case Redact:
-		return func(f *Field, _ *scratch, dst, _ []byte, _ *Event) ([]byte, error) {
+		return func(f *Field, _ *Scratch, dst, _ []byte, _ *Event) ([]byte, error) {
 			return append(dst, f.constant...), f.refusal
 		}
 	case Token:
@@ -84,14 +84,13 @@ func (f *Field) redacted() ([]byte, error) {
 }
 
 // makeToken makes a keyed token of the value's canonical form.
-func makeToken(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
-	s.digest(f.macs, f.class, f.kind, text)
-	return f.token(dst, s, text, f.write)
+func makeToken(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
+	s.digest(f.mac, f.class, f.kind, text)
+	return f.token(dst, s, text)
 }
 
-// token makes a token out of the scratch's bits, in the form that write writes
-// unless the schema demands another.
-func (f *Field) token(dst []byte, s *scratch, text []byte, write formWriter) ([]byte, error) {
+// token makes a token out of the scratch's bits.
+func (f *Field) token(dst []byte, s *Scratch, text []byte) ([]byte, error) {
 	switch {
 	case len(f.admitted) > 0:
 		return append(dst, f.admitted[s.bits.below(len(f.admitted))]...), nil
@@ -107,13 +106,11 @@ func (f *Field) token(dst []byte, s *scratch, text []byte, write formWriter) ([]
 			return dst, unfit(f.technique, f.kind)
 		}
 		return appendNumber(dst, n), nil
-	case f.demanded != nil:
-		write = f.demanded
 	}
 	start := len(dst)
-	dst = append(write(append(dst, '"'), &s.bits, text), '"') // forms need no escapes
+	dst = append(f.form.write(append(dst, '"'), &s.bits, text), '"') // forms need no escapes
 	made := dst[start+1 : len(dst)-1]
-	if f.shape.anyText() || f.shape.admits(made) {
+	if f.fits || f.shape.admits(made) {
 		return dst, nil
 	}
 	if f.demanded != nil {
@@ -135,7 +132,7 @@ func (m *Masker) KeyToken(class Class, name string) string {
 	}
 	v := Value{Kind: String, Text: name}
 	bits := newBitStream(m.digest(label, canonical(class, v)))
-	return string(forms[m.form(class)](nil, bits, []byte(name)))
+	return string(forms[m.form(class)].write(nil, bits, []byte(name)))
 }
 
 // form is what a token of class looks like, unless the schema demands otherwise.

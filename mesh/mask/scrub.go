@@ -45,7 +45,7 @@ type span struct {
 // says elsewhere. What becomes of it is what becomes of a field of that class;
 // where that is nothing, "[redacted]". A result that the schema doesn't admit is
 // redacted as a whole, and so is a number.
-func makeScrubbed(f *Field, s *scratch, dst, text []byte, e *Event) ([]byte, error) {
+func makeScrubbed(f *Field, s *Scratch, dst, text []byte, e *Event) ([]byte, error) {
 	if f.kind != String || f.masker.inText == nil || !utf8.Valid(text) {
 		return f.redactInstead(dst)
 	}

@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"fmt"
 	"math/big"
 	"regexp"
 	"slices"
@@ -89,6 +90,24 @@ func (s *Shape) formatAdmits(text []byte) bool {
 	}
 	check, ok := v5.Formats[s.Format]
 	return !ok || check(string(text))
+}
+
+// admitsForm reports whether the shape admits every token of a form; its own
+// format apart. It is false where that can't be told.
+func (s *Shape) admitsForm(f *form) bool {
+	switch {
+	case s.anyText():
+		return true
+	case f.language == nil || len(s.patterns) != len(s.Patterns) || f.min < s.MinLength || s.MaxLength > 0 && f.max > s.MaxLength:
+		return false
+	}
+	return !slices.ContainsFunc(s.patterns, func(p pattern) bool { return p.re == nil || !f.language().Within(p.quick()) })
+}
+
+// demands are all that tells the shape from others.
+func (s *Shape) demands() string {
+	return fmt.Sprintf("%q %q %d %d %t %v %v %v %v %v %q", s.Format, s.Patterns, s.MinLength, s.MaxLength,
+		s.Integer, s.Minimum, s.Maximum, s.Above, s.Below, s.MultipleOf, s.Enum)
 }
 
 // anyText reports whether the shape demands nothing of a string but its format.

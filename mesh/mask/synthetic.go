@@ -9,9 +9,8 @@ import (
 // equal values become equal ones everywhere in the destination. Where the
 // schema doesn't admit it, or nothing is invented for the form, the token
 // stands there.
-func makeSynthetic(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {
-	s.digest(f.macs, f.class, f.kind, text)
-	write := f.write
+func makeSynthetic(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
+	s.digest(f.mac, f.class, f.kind, text)
 	if f.kind == String && len(f.admitted) == 0 {
 		form := f.masker.form(f.class)
 		switch f.shape.Format {
@@ -32,7 +31,7 @@ func makeSynthetic(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, er
 			s.bits = bits
 		}
 	}
-	return f.token(dst, s, text, write)
+	return f.token(dst, s, text)
 }
 
 // inventions are the forms of which realistic ones can be made.

@@ -430,7 +430,7 @@ func TestTechniquesAreUnrelatedAcrossDestinations(t *testing.T) {
 // A defect in a technique would end the route, or say what it found.
 func TestFaultIsARefusal(t *testing.T) {
 	f := masker(t, tokens()).Field(Email, nil, false, String)
-	f.make = func(_ *Field, _ *scratch, _, text []byte, _ *Event) ([]byte, error) { panic(string(text)) }
+	f.make = func(_ *Field, _ *Scratch, _, text []byte, _ *Event) ([]byte, error) { panic(string(text)) }
 	out, err := f.Append([]byte("x"), String, []byte("ada@example.org"), nil)
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Code != CodeFault || strings.Contains(err.Error(), "ada") || string(out) != "x" {

@@ -7,27 +7,39 @@ import (
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
 )
 
+// format is a format that strings are checked against.
+type format struct {
+	name  string
+	check func([]byte) bool
+}
+
 // formats are the formats that are checked in place. Each says exactly what v5
 // says: what is sure to be right is accepted (and some of what is sure to be
 // wrong is refused) by looking at the bytes, and the rest is asked of v5. The
 // other formats are left to v5 altogether.
-var formats = map[string]func([]byte) bool{
-	"date-time":     isDateTime,
-	"date":          isDate,
-	"time":          isTime,
-	"hostname":      isHostname,
-	"email":         isEmail,
-	"ip-address":    isIPv4,
-	"ipv4":          isIPv4,
-	"ipv6":          isIPv6,
-	"uri":           isURI,
-	"iri":           isURI,
-	"uri-reference": isURIReference,
-	"uriref":        isURIReference,
-	"iri-reference": isURIReference,
-	"uuid":          isUUID,
-	"uri-template":  func([]byte) bool { return true }, // v5 refuses every template
-}
+var formats = func() map[string]*format {
+	known := map[string]*format{}
+	for name, check := range map[string]func([]byte) bool{
+		"date-time":     isDateTime,
+		"date":          isDate,
+		"time":          isTime,
+		"hostname":      isHostname,
+		"email":         isEmail,
+		"ip-address":    isIPv4,
+		"ipv4":          isIPv4,
+		"ipv6":          isIPv6,
+		"uri":           isURI,
+		"iri":           isURI,
+		"uri-reference": isURIReference,
+		"uriref":        isURIReference,
+		"iri-reference": isURIReference,
+		"uuid":          isUUID,
+		"uri-template":  func([]byte) bool { return true }, // v5 refuses every template
+	} {
+		known[name] = &format{name, check}
+	}
+	return known
+}()
 
 // ask is v5's own verdict.
 func ask(format string, text []byte) bool { return v5.Formats[format](string(text)) }

@@ -25,11 +25,11 @@ var interesting = []string{
 
 func checkFormats(t *testing.T, text string) {
 	t.Helper()
-	for name, check := range formats {
+	for name, format := range formats {
 		if name == "uri-template" {
 			continue
 		}
-		if got, want := check([]byte(text)), v5.Formats[name](text); got != want {
+		if got, want := format.check([]byte(text)), v5.Formats[name](text); got != want {
 			t.Errorf("%q as %s: %t, v5 says %t", text, name, got, want)
 		}
 	}

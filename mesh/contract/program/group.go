@@ -185,6 +185,6 @@ type textual struct {
 	min, max int // code points; -1: no bound
 	enum     *table
 	pattern  *automaton.Pattern
-	format   func([]byte) bool
+	format   *format
 	needs    bool // looks at the text itself
 }

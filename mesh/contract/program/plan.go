@@ -49,16 +49,14 @@ type Step struct {
 	Action Action
 	Field  *mask.Field // of Replace
 	Class  mask.Class  // of Note
-	// FieldID, if above 0, tells the fields of one plan and those it leads to apart,
-	// and says that a field makes the same of equal texts.
-	FieldID int
 	// Redacts tells apart what counts as redacted from what counts as masked.
 	Redacts bool
 	Members Members // of Enter into objects
 	Items   Items   // of Enter into arrays
 
 	known   atomic.Pointer[knownMembers]
-	choices choices // of Foreign
+	choices choices                // of Foreign
+	surety  atomic.Pointer[surety] // of Replace
 }
 
 // Source knows what becomes of the values at one place. Its methods are called

@@ -19,6 +19,7 @@ type rewriting struct {
 	// again says that the new document must be validated in any case.
 	changed, looked, again bool
 	reread                 int // bytes that were read for nothing but to choose a step
+	scratch                *mask.Scratch
 	event                  *mask.Event
 }
 
@@ -30,14 +31,15 @@ type rewriting struct {
 // if the plan gave the document up, or if either document is not valid for
 // certain; then nothing of the result may be used. dst must not overlap data.
 //
-// Steps that note values add them to event; fields that need it are given it.
-// Where there is none, both give the document up.
-func (p *Program) Rewrite(dst, data []byte, plan *Plan, event *mask.Event) (out []byte, counts Counts, ok bool) {
+// Values are made in scratch, which is of the masker of the plan's fields. Steps
+// that note values add them to event; fields that need it are given it. Where
+// there is none, both give the document up.
+func (p *Program) Rewrite(dst, data []byte, plan *Plan, scratch *mask.Scratch, event *mask.Event) (out []byte, counts Counts, ok bool) {
 	if len(data) > p.limits.MaxBytes || p.whole != "" {
 		return dst, Counts{}, false
 	}
 	r := runs.Get().(*run)
-	verdict := r.rewriteDocument(p, dst, data, plan, event)
+	verdict := r.rewriteDocument(p, dst, data, plan, scratch, event)
 	out, counts = r.rewriting.out, r.rewriting.counts
 	again := r.rewriting.again || r.rewriting.changed && r.rewriting.looked
 	r.reset()
@@ -49,10 +51,9 @@ func (p *Program) Rewrite(dst, data []byte, plan *Plan, event *mask.Event) (out 
 	return out, counts, true
 }
 
-func (r *run) rewriteDocument(p *Program, dst, data []byte, plan *Plan, event *mask.Event) Verdict {
+func (r *run) rewriteDocument(p *Program, dst, data []byte, plan *Plan, scratch *mask.Scratch, event *mask.Event) Verdict {
 	r.begin(p, data)
-	r.rewriting = rewriting{out: dst, from: r.pos, event: event}
-	r.repeats.begin()
+	r.rewriting = rewriting{out: dst, from: r.pos, scratch: scratch, event: event}
 	fail := r.rewrite(p.root, plan, true)
 	if fail == 0 {
 		r.flush(r.pos)
@@ -179,31 +180,13 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 		return fail
 	}
 	r.flush(start)
-	mark := len(w.out)
-	var known *written
-	if len(r.text) == kept && s.FieldID > 0 {
-		at := start
-		if k == String {
-			at++
-		}
-		var again bool
-		if known, again = r.repeats.find(r.data, text, s.FieldID); again {
-			w.out = append(w.out, w.out[known.from:known.to]...)
-		} else {
-			*known = written{session: r.repeats.session, field: s.FieldID, start: at, end: at + len(text), from: mark}
-		}
+	if w.event == nil && s.Field.NeedsEvent() {
+		return dead
 	}
-	if len(w.out) == mark {
-		if w.event == nil && s.Field.NeedsEvent() {
-			return dead
-		}
-		var err error
-		if w.out, err = s.Field.Append(w.out, mask.Kind(k), text, w.event); err != nil {
-			return dead
-		}
-		if known != nil {
-			known.to = len(w.out)
-		}
+	mark := len(w.out)
+	var err error
+	if w.out, err = s.Field.Make(w.scratch, w.out, mask.Kind(k), text, w.event); err != nil {
+		return dead
 	}
 	r.text = r.text[:kept]
 	w.from, w.changed = r.pos, true
@@ -212,7 +195,9 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 	} else {
 		w.counts.Masked++
 	}
-	r.judge(g, must, mark, fail, len(r.clauses))
+	if k != String || !s.assured(g, fail) {
+		r.judge(g, must, mark, fail, len(r.clauses))
+	}
 	return fail
 }
 

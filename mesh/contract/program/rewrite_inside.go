@@ -15,7 +15,6 @@ func (r *run) checkpoint() checkpoint {
 func (r *run) drop(before checkpoint, l *link, must bool, fail set) set {
 	w := &r.rewriting
 	w.out, w.from = w.out[:before.out], before.from
-	r.repeats.begin() // what it remembers may have been written behind that
 	r.flush(before.pos)
 	fail = r.inside(l, nil, must, fail)
 	w.from = r.pos

@@ -27,7 +27,6 @@ type run struct {
 	settled   *group // the busy group whose value was read last
 	units     set    // its units that have failed
 	rewriting rewriting
-	repeats   repeats
 }
 
 // The bounds on what is kept for the next document.

@@ -35,7 +35,7 @@ func checkText(g *group, text []byte, c content, fail set) set {
 		if !t.needs {
 			continue
 		}
-		if t.enum != nil && t.enum.find(text) < 0 || t.format != nil && !t.format(text) ||
+		if t.enum != nil && t.enum.find(text) < 0 || t.format != nil && !t.format.check(text) ||
 			t.pattern != nil && !t.pattern.Match(text) {
 			fail |= t.unit
 		}

@@ -34,7 +34,7 @@ type node struct {
 	why      string // why it is left to v5; empty if it isn't
 	sealed   bool   // unevaluatedProperties is false
 	partly   string // why some values are shown to v5 though the rest is fast
-	format   func([]byte) bool
+	format   *format
 	content  bool // v5 looks into strings' contents
 	children []*v5.Schema
 }
@@ -146,7 +146,7 @@ func (n *node) lookForOpaque() {
 			if s.Format == "uri-template" || check == nil {
 				check = func(any) bool { return true }
 			}
-			n.format = func(text []byte) bool { return check(string(text)) }
+			n.format = &format{s.Format, func(text []byte) bool { return check(string(text)) }}
 			n.partly = "format " + s.Format + " has no fast form"
 		}
 	}
