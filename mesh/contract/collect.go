@@ -71,10 +71,10 @@ type collector struct{ source }
 
 func (o *collector) Step(kind program.Kind) *program.Step {
 	if o.place.conditional() {
-		return &program.Step{Action: program.Refuse}
+		return program.Always(program.Refuse, kind)
 	}
 	s, refuse := o.masking.walker.spotOf(o.place, kind)
-	return o.noting(s, refuse, kind, &program.Step{Action: program.Foreign})
+	return o.noting(s, refuse, kind, &program.Step{Action: program.Foreign, Kind: kind})
 }
 
 func (o *collector) Choose(kind program.Kind, holds func(*v5.Schema) (holds, known bool)) *program.Step {
@@ -90,17 +90,17 @@ func (o *collector) Rewrite(dst, _ []byte, _ *program.Counts) ([]byte, bool) { r
 func (o *collector) noting(s *spot, refuse bool, kind program.Kind, otherwise *program.Step) *program.Step {
 	switch {
 	case refuse:
-		return &program.Step{Action: program.Refuse}
+		return program.Always(program.Refuse, kind)
 	case s == nil, kind == program.String && s.content != nil:
 		return otherwise
 	case kind == program.Object:
-		return &program.Step{Action: program.Enter, Members: &collectedMembers{o.masking, s}}
+		return &program.Step{Action: program.Enter, Kind: kind, Members: &collectedMembers{o.masking, s}}
 	case kind == program.Array:
-		return &program.Step{Action: program.Enter, Items: &collectedItems{o.masking, s}}
+		return &program.Step{Action: program.Enter, Kind: kind, Items: &collectedItems{o.masking, s}}
 	case (kind == program.String || kind == program.Number) && o.masking.masker.Notes(s.class):
-		return &program.Step{Action: program.Note, Class: s.class}
+		return &program.Step{Action: program.Note, Kind: kind, Class: s.class}
 	}
-	return &program.Step{Action: program.Keep}
+	return program.Always(program.Keep, kind)
 }
 
 type collectedMembers struct {

@@ -23,6 +23,7 @@ type Masking struct {
 	mu     sync.RWMutex
 	plans  map[*place]*program.Plan
 	fields map[fieldKey]*mask.Field
+	steps  map[*mask.Field]*program.Step // that replace
 
 	// needsEvent says that a technique has turned up that looks at the whole event.
 	needsEvent atomic.Bool
@@ -43,7 +44,7 @@ type fieldKey struct {
 const maxFields = 1 << 14
 
 func newMasking(c *Contract, m *mask.Masker) *Masking {
-	g := &Masking{contract: c, masker: m, plans: map[*place]*program.Plan{}, fields: map[fieldKey]*mask.Field{}}
+	g := &Masking{contract: c, masker: m, plans: map[*place]*program.Plan{}, fields: map[fieldKey]*mask.Field{}, steps: map[*mask.Field]*program.Step{}}
 	if w, ok := c.slow().(*walker); ok && m != nil {
 		g.walker = w
 		g.root = g.plan(w.root)
@@ -96,6 +97,20 @@ func (g *Masking) field(s *spot, kind mask.Kind) *mask.Field {
 	return f
 }
 
+// replacing is the step that has f make new values; there is one for all places.
+func (g *Masking) replacing(f *mask.Field, kind program.Kind, redacts bool) *program.Step {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	step := g.steps[f]
+	if step == nil {
+		step = &program.Step{Action: program.Replace, Kind: kind, Field: f, Redacts: redacts}
+		if len(g.steps) < maxFields {
+			g.steps[f] = step
+		}
+	}
+	return step
+}
+
 // source tells the program what becomes of the values at a place.
 type source struct {
 	masking *Masking
@@ -108,14 +123,14 @@ type source struct {
 func (o *source) Step(kind program.Kind) *program.Step {
 	g := o.masking
 	if o.place.conditional() {
-		return &program.Step{Action: program.Refuse}
+		return program.Always(program.Refuse, kind)
 	}
 	s, refuse := g.walker.spotOf(o.place, kind)
 	switch {
 	case refuse:
-		return &program.Step{Action: program.Refuse}
+		return program.Always(program.Refuse, kind)
 	case s == nil:
-		return &program.Step{Action: program.Foreign}
+		return &program.Step{Action: program.Foreign, Kind: kind}
 	}
 	return g.step(s, kind)
 }
@@ -125,7 +140,7 @@ func (o *source) Choose(kind program.Kind, holds func(*v5.Schema) (holds, known 
 	s, refuse := o.masking.walker.spotBy(o.place, kind, holds)
 	switch {
 	case refuse:
-		return &program.Step{Action: program.Refuse}
+		return program.Always(program.Refuse, kind)
 	case s == nil, kind == program.String && s.content != nil:
 		return nil
 	}
@@ -139,13 +154,13 @@ func (g *Masking) step(s *spot, kind program.Kind) *program.Step {
 		return g.enter(s, kind)
 	case kind == program.String && s.content != nil:
 		if s.class != "" && g.masker.Technique(s.class) == mask.Drop {
-			return &program.Step{Action: program.Drop}
+			return program.Always(program.Drop, kind)
 		}
-		return &program.Step{Action: program.Foreign} // the walker goes into what it holds
+		return &program.Step{Action: program.Foreign, Kind: kind} // the walker goes into what it holds
 	case s.class != "" && !s.class.Known():
-		return &program.Step{Action: program.Refuse}
+		return program.Always(program.Refuse, kind)
 	case s.class == "" && s.undeclared:
-		return &program.Step{Action: program.Refuse}
+		return program.Always(program.Refuse, kind)
 	}
 	var technique mask.Technique
 	if s.class == "" {
@@ -155,26 +170,26 @@ func (g *Masking) step(s *spot, kind program.Kind) *program.Step {
 	}
 	switch technique {
 	case mask.Pass:
-		return &program.Step{Action: program.Keep}
+		return program.Always(program.Keep, kind)
 	case mask.Drop:
-		return &program.Step{Action: program.Drop}
+		return program.Always(program.Drop, kind)
 	case mask.Withhold:
-		return &program.Step{Action: program.Refuse}
+		return program.Always(program.Refuse, kind)
 	default:
 	}
 	f := g.field(s, mask.Kind(kind))
 	if f.NeedsEvent() {
 		g.needsEvent.Store(true)
 	}
-	return &program.Step{Action: program.Replace, Field: f, Redacts: redacts(technique)}
+	return g.replacing(f, kind, redacts(technique))
 }
 
 // enter goes into the containers at s, or drops them.
 func (g *Masking) enter(s *spot, kind program.Kind) *program.Step {
 	if s.class != "" && g.masker.Technique(s.class) == mask.Drop {
-		return &program.Step{Action: program.Drop}
+		return program.Always(program.Drop, kind)
 	}
-	step := &program.Step{Action: program.Enter}
+	step := &program.Step{Action: program.Enter, Kind: kind}
 	if kind == program.Object {
 		step.Members = &members{masking: g, spot: s, required: s.required()}
 	} else {

@@ -55,7 +55,17 @@ func appendNumeric(dst, text []byte) ([]byte, bool) {
 // appendFolded does all UTF-8: in lower case, and with one space between words
 // if asked for. text neither begins nor ends with space.
 func appendFolded(dst, text []byte, words bool) ([]byte, bool) {
-	for i := 0; i < len(text); {
+	start, i := len(dst), 0
+	dst = append(dst, text...)
+	for out := dst[start:]; i < len(out); i++ { // most of it, in place
+		c := folded[out[i]]
+		if c == 0 || c == ' ' && words && i > 0 && out[i-1] == ' ' {
+			break
+		}
+		out[i] = c
+	}
+	dst = dst[:start+i]
+	for i < len(text) {
 		c := text[i]
 		if c < utf8.RuneSelf && c > ' ' {
 			if c >= 'A' && c <= 'Z' {
@@ -80,19 +90,37 @@ func appendFolded(dst, text []byte, words bool) ([]byte, bool) {
 	return dst, true
 }
 
+// folded are the characters from space on, of ASCII, in lower case.
+var folded = func() (t [256]byte) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = byte(unicode.ToLower(c))
+	}
+	return t
+}()
+
 // plainUUID reports whether text is a UUID's 36 characters in lower case, or
 // looks like one.
 func plainUUID(text []byte) bool {
 	if len(text) != 36 {
 		return false
 	}
+	var other uint8
 	for _, c := range text {
-		if c != '-' && c-'0' > 9 && c-'a' > 5 {
-			return false
-		}
+		other |= notUUID[c]
 	}
-	return true
+	return other == 0
 }
+
+// notUUID are 1 for all but a UUID's characters in lower case.
+var notUUID = func() (t [256]uint8) {
+	for c := range t {
+		t[c] = 1
+	}
+	for _, c := range "0123456789abcdef-" {
+		t[c] = 0
+	}
+	return t
+}()
 
 // appendURL does scheme://host[:port] with whatever follows, as long as that
 // has nothing that package url may object to: escapes, control characters.

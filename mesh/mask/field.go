@@ -3,6 +3,7 @@ package mask
 import (
 	"bytes"
 	"fmt"
+	"math/big"
 	"slices"
 	"sync"
 
@@ -22,16 +23,14 @@ type Field struct {
 	technique Technique
 	make      maker // nil for techniques that make no value
 
-	recipe   *recipe  // the class's rule; never nil
-	mac      *mac     // for tokens
-	form     *form    // of a token, as the rule says
-	demanded *form    // of a token, as the schema's format says; nil if it says nothing
-	admitted []string // JSON texts of the kind that the schema enumerates
-	free     bool     // the schema demands nothing of a token
-	fits     bool     // the schema admits every token of the form
-	// same, if above 0, is a number that those fields of a masker have that make the
-	// same of equal texts: of all, or where needsEvent, of those in one event.
-	same       uint32
+	recipe     *recipe  // the class's rule; never nil
+	mac        *mac     // for tokens
+	form       *form    // of a token, as the rule says
+	demanded   *form    // of a token, as the schema's format says; nil if it says nothing
+	admitted   []string // JSON texts of the kind that the schema enumerates
+	free       bool     // the schema demands nothing of a token
+	fits       bool     // the schema admits every token of the form
+	id         uint32   // tells it from the masker's other fields; 0: it isn't among them
 	needsEvent bool
 	grid       *grid   // where numeric tokens lie; nil: see Shape.numberToken
 	limits     *limits // on numbers; nil if Shape.admitsNumber or admitted say them
@@ -51,34 +50,37 @@ func (m *Masker) Field(class Class, shape *Shape, enumerated bool, kind Kind) *F
 	if class == "" {
 		technique = m.Default(kind, enumerated)
 	}
-	f := m.field(technique, class, shape, kind)
-	if f.make != nil && technique != Redact && technique != Constant {
-		f.same = m.sorts.of(f)
+	if shape == nil {
+		shape = &Shape{}
 	}
-	return f
+	return m.fields.of(fmt.Sprintf("%q %q %d %s", technique, class, kind, shape.demands()), func() *Field {
+		return m.field(technique, class, shape, kind)
+	})
 }
 
-// sorts tells the fields of a masker apart by what they make.
-type sorts struct {
+// fields are a masker's, each sort of them once: what is used for all of them
+// stays in the processor's cache.
+type fields struct {
 	mu    sync.Mutex
-	known map[string]uint32
+	known map[string]*Field
 }
 
-// maxSorts bounds how many are told apart; what further ones make isn't
-// remembered.
-const maxSorts = 1 << 16
+// maxFields bounds how many are kept; what further ones make isn't remembered.
+const maxFields = 1 << 14
 
-// of is the number of the fields that make what f does; 0 if it has none.
-func (o *sorts) of(f *Field) uint32 {
-	key := fmt.Sprintf("%q %q %d %s", f.technique, f.class, f.kind, f.shape.demands())
+// of is the field of a sort.
+func (o *fields) of(sort string, made func() *Field) *Field {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n, known := o.known[key]
-	if !known && len(o.known) < maxSorts {
-		n = uint32(len(o.known) + 1)
-		o.known[key] = n
+	if f, known := o.known[sort]; known {
+		return f
 	}
-	return n
+	f := made()
+	if len(o.known) < maxFields {
+		o.known[sort] = f
+		f.id = uint32(len(o.known))
+	}
+	return f
 }
 
 func (m *Masker) field(technique Technique, class Class, shape *Shape, kind Kind) *Field {
@@ -151,6 +153,26 @@ func (f *Field) Texts() (t Texts, ok bool) {
 	return t, true
 }
 
+// Numbers is what can be said of all numbers that a Field makes.
+type Numbers struct {
+	Low, High *big.Rat // the least and the most
+	Step      *big.Rat // each is some steps above the least
+}
+
+// Numbers describes the numbers that f makes of whatever number; false if nothing
+// can be said beforehand.
+func (f *Field) Numbers() (n Numbers, ok bool) {
+	switch {
+	case f.technique != Token || f.kind != Number || len(f.admitted) > 0:
+		return Numbers{}, false
+	case f.free:
+		return Numbers{big.NewRat(1, 1), big.NewRat(maxSafeInteger, 1), big.NewRat(1, 1)}, true
+	case f.grid != nil:
+		return f.grid.numbers(), true
+	}
+	return Numbers{}, false
+}
+
 // Append appends to dst, as JSON, what becomes of a value: of the string with
 // the unescaped content text, of the number with the literal text, of true or
 // false. The kind is the field's, and e may be nil unless NeedsEvent. Null and
@@ -173,20 +195,20 @@ func (f *Field) Make(s *Scratch, dst []byte, kind Kind, text []byte, e *Event) (
 	if out, done, err := f.without(dst, kind, text, e); done {
 		return out, err
 	}
-	if f.same == 0 || len(text) >= recentBytes {
+	if f.id == 0 || len(text) >= recentBytes {
 		return f.apply(s, dst, text, e)
 	}
 	event := uint64(0)
 	if f.needsEvent {
 		event = s.event
 	}
-	slot, hit := s.recent.find(f.same, event, text)
+	slot, hit := s.recent.find(f.id, event, text)
 	if hit {
 		return append(dst, slot.value()...), nil
 	}
 	out, err := f.apply(s, dst, text, e)
 	if err == nil {
-		slot.set(f.same, event, text, out[len(dst):])
+		slot.set(f.id, event, text, out[len(dst):])
 	}
 	return out, err
 }

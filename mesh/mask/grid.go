@@ -51,3 +51,12 @@ func (g *grid) token(b *bitStream) fixed {
 	at := bits.Rem64(binary.BigEndian.Uint64(random[:8]), binary.BigEndian.Uint64(random[8:]), g.count)
 	return fixed{(g.low + int64(at)) * g.unit, g.places}
 }
+
+// numbers are all of the grid's numbers.
+func (g *grid) numbers() Numbers {
+	scale := new(big.Int).SetUint64(powers[g.places])
+	unit := new(big.Rat).SetFrac(big.NewInt(g.unit), scale)
+	low := new(big.Rat).SetInt64(g.low)
+	length := new(big.Rat).SetInt(new(big.Int).SetUint64(g.count - 1))
+	return Numbers{new(big.Rat).Mul(low, unit), new(big.Rat).Mul(new(big.Rat).Add(low, length), unit), unit}
+}

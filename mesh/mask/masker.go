@@ -23,7 +23,7 @@ type Masker struct {
 	subjects    map[Class]bool   // whose first value says whom a date is about
 	documents   bool             // a rule looks at the whole document
 	scratches   *sync.Pool
-	sorts       *sorts
+	fields      *fields
 }
 
 // The labels under which what is no value of a class is tokenised. They are no
@@ -59,7 +59,7 @@ func New(policyName string, p Policy, destination string, k Key) (*Masker, error
 	m := &Masker{
 		policy: policyName + "@" + hex.EncodeToString(digest[:6]), destination: destination, key: k,
 		rules: map[Class]Rule{}, recipes: map[Class]*recipe{}, defaults: p.Defaults.Resolve(), macs: map[string]*mac{},
-		subjects: map[Class]bool{}, scratches: new(sync.Pool), sorts: &sorts{known: map[string]uint32{}},
+		subjects: map[Class]bool{}, scratches: new(sync.Pool), fields: &fields{known: map[string]*Field{}},
 	}
 	for class := range classes {
 		m.macs[string(class)] = m.newMAC("token", string(class))

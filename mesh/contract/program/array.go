@@ -68,7 +68,7 @@ func (r *run) elements(g *group, a *items, must bool, fail set, start int) set {
 		if to.found != nil {
 			fail = r.counted(to, nil, a, counts, fail)
 		} else {
-			fail = r.inside(&to.link, nil, must, fail)
+			fail = r.inside(&to.link, must, fail)
 		}
 		if fail&dead != 0 || must && fail&g.roots != 0 {
 			return dead

@@ -104,7 +104,7 @@ func (r *run) members(g *group, m *members, must bool, fail set, seen []uint64) 
 				return dead
 			}
 		}
-		if fail = r.inside(to, nil, must, fail); fail&dead != 0 {
+		if fail = r.inside(to, must, fail); fail&dead != 0 {
 			return dead
 		}
 		if must && fail&g.roots != 0 {
@@ -124,21 +124,33 @@ func (r *run) members(g *group, m *members, must bool, fail set, seen []uint64) 
 }
 
 // inside validates the value at pos, inside of another one, and returns the
-// units of that one that fail. If there is a plan, the value is rewritten, too.
-func (r *run) inside(l *link, p *Plan, must bool, fail set) set {
+// units of that one that fail.
+func (r *run) inside(l *link, must bool, fail set) set {
 	if l.all&^fail == 0 { // nobody is interested any more
-		if p != nil && r.rewrite(nil, p, false) != 0 || p == nil && !r.skip() {
+		if !r.skip() {
 			return dead
 		}
 		return fail
 	}
 	clauses := len(r.clauses)
-	var failed set
-	if p == nil {
-		failed = r.value(l.to, must && l.fatal)
-	} else {
-		failed = r.rewrite(l.to, p, must && l.fatal)
+	return r.raised(l, r.value(l.to, must && l.fatal), clauses, fail)
+}
+
+// within is inside, and does a step with the value, which is of kind k.
+func (r *run) within(l *link, p *Plan, s *Step, k Kind, must bool, fail set) set {
+	if l.all&^fail == 0 {
+		if r.take(nil, p, s, k, false) != 0 {
+			return dead
+		}
+		return fail
 	}
+	clauses := len(r.clauses)
+	return r.raised(l, r.take(l.to, p, s, k, must && l.fatal), clauses, fail)
+}
+
+// raised are the units that fail around a value of which some roots failed, and
+// that added clauses.
+func (r *run) raised(l *link, failed set, clauses int, fail set) set {
 	if failed&dead != 0 {
 		return dead
 	}

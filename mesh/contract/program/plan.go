@@ -44,20 +44,35 @@ const (
 	kindsOfPlans = Object + 1 // also: there is no value
 )
 
-// Step is what becomes of values of one kind at one place.
+// Step is what becomes of values of one kind at one place, or at several. It must
+// not be copied.
 type Step struct {
 	Action Action
-	Field  *mask.Field // of Replace
-	Class  mask.Class  // of Note
+	Kind   Kind
 	// Redacts tells apart what counts as redacted from what counts as masked.
 	Redacts bool
-	Members Members // of Enter into objects
-	Items   Items   // of Enter into arrays
+	Field   *mask.Field // of Replace
+	surety  surety      // of Replace
+	Class   mask.Class  // of Note
+	Members Members     // of Enter into objects
+	Items   Items       // of Enter into arrays
 
 	known   atomic.Pointer[knownMembers]
-	choices choices                // of Foreign
-	surety  atomic.Pointer[surety] // of Replace
+	choices choices // of Foreign
 }
+
+// Always is the step that refuses, keeps or drops all values of a kind.
+func Always(a Action, k Kind) *Step { return &always[a][k] }
+
+var always = func() *[Drop + 1][kindsOfPlans]Step {
+	var steps [Drop + 1][kindsOfPlans]Step
+	for a := range steps {
+		for k := range steps[a] {
+			steps[a][k].Action, steps[a][k].Kind = Action(a), Kind(k)
+		}
+	}
+	return &steps
+}()
 
 // Source knows what becomes of the values at one place. Its methods are called
 // by several goroutines at once, and must say the same each time.
@@ -125,26 +140,41 @@ func (p *Plan) step(k Kind) *Step {
 // knownMembers are the members that a group of the program knows by index.
 type knownMembers struct {
 	group   *members
-	entries []atomic.Pointer[Member]
+	entries []knownMember
 }
 
-// remembered are the members that m knows by index, as far as they have been
-// met.
-func (s *Step) remembered(m *members) []atomic.Pointer[Member] {
+// knownMember is a member as far as it has been met.
+type knownMember struct {
+	// step is what becomes of most of its values, where nothing else need be known
+	// of the member: its name stays, and the value does.
+	step   atomic.Pointer[Step]
+	member atomic.Pointer[Member]
+}
+
+// remembered are the members that m knows by index.
+func (s *Step) remembered(m *members) []knownMember {
 	if m.names == nil {
 		return nil
 	}
 	table := s.known.Load()
 	if table == nil || table.group != m {
 		// One place has one group, but for a few under alternatives.
-		table = &knownMembers{group: m, entries: make([]atomic.Pointer[Member], len(m.names.entries))}
+		table = &knownMembers{group: m, entries: make([]knownMember, len(m.names.entries))}
 		s.known.Store(table)
 	}
 	return table.entries
 }
 
+// note remembers what becomes of a value of the member, rather than of null.
+func (m *knownMember) note(member *Member, s *Step, k Kind) {
+	if old := m.step.Load(); member.Name == nil && s.Kind == k && (s.Action == Keep || s.Action == Replace || s.Action == Enter) &&
+		(old == nil || old.Kind == Null && k != Null) {
+		m.step.Store(s)
+	}
+}
+
 // member asks what becomes of a member; nil to give the document up.
-func (s *Step) member(remembered []atomic.Pointer[Member], n *memberName, data []byte) *Member {
+func (s *Step) member(remembered []knownMember, n *memberName, data []byte) *Member {
 	text := n.text
 	if text == nil {
 		text = data[n.start+1 : n.end-1]
@@ -154,7 +184,7 @@ func (s *Step) member(remembered []atomic.Pointer[Member], n *memberName, data [
 		return nil
 	}
 	if n.known >= 0 {
-		remembered[n.known].Store(&member)
+		remembered[n.known].member.Store(&member)
 	}
 	return &member
 }

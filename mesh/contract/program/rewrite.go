@@ -195,7 +195,7 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 	} else {
 		w.counts.Masked++
 	}
-	if k != String || !s.assured(g, fail) {
+	if fail != 0 || !s.assured(g) {
 		r.judge(g, must, mark, fail, len(r.clauses))
 	}
 	return fail

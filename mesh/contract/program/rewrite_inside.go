@@ -16,7 +16,7 @@ func (r *run) drop(before checkpoint, l *link, must bool, fail set) set {
 	w := &r.rewriting
 	w.out, w.from = w.out[:before.out], before.from
 	r.flush(before.pos)
-	fail = r.inside(l, nil, must, fail)
+	fail = r.inside(l, must, fail)
 	w.from = r.pos
 	w.counts.Dropped++
 	w.again = true // because of counts, required properties, positions
@@ -67,32 +67,47 @@ func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set,
 				return dead
 			}
 		}
-		var member *Member
-		if name.known >= 0 {
-			member = remembered[name.known].Load()
-		}
-		if member == nil {
-			if member = s.member(remembered, &name, r.data); member == nil {
-				return dead
+		var step *Step
+		if name.known >= 0 && r.pos == name.end+1 && r.pos < len(r.data) {
+			if step = remembered[name.known].step.Load(); step != nil && step.Kind != kindOf[r.data[r.pos]] {
+				step = nil
 			}
 		}
-		if !(name.plain && member.Name == nil && r.pos == name.end+1) && !r.writeName(&name, member) || r.pos >= len(r.data) {
-			return dead
-		}
-		switch k := kindOf[r.data[r.pos]]; {
-		case k == kindsOfPlans:
-			return dead
-		case member.Plan.step(k).Action == Drop:
-			if member.Required {
-				return dead
-			}
-			if member.Name != nil {
-				r.rewriting.counts.Masked--
-			}
-			fail = r.drop(before, to, must, fail)
-		default:
+		if step != nil && name.plain {
 			kept = true
-			fail = r.inside(to, member.Plan, must, fail)
+			fail = r.within(to, nil, step, step.Kind, must, fail)
+		} else {
+			var member *Member
+			if name.known >= 0 {
+				member = remembered[name.known].member.Load()
+			}
+			if member == nil {
+				if member = s.member(remembered, &name, r.data); member == nil {
+					return dead
+				}
+			}
+			if !(name.plain && member.Name == nil && r.pos == name.end+1) && !r.writeName(&name, member) || r.pos >= len(r.data) {
+				return dead
+			}
+			k := kindOf[r.data[r.pos]]
+			if k == kindsOfPlans {
+				return dead
+			}
+			if step = member.Plan.step(k); step.Action == Drop {
+				if member.Required {
+					return dead
+				}
+				if member.Name != nil {
+					r.rewriting.counts.Masked--
+				}
+				fail = r.drop(before, to, must, fail)
+			} else {
+				kept = true
+				if name.known >= 0 {
+					remembered[name.known].note(member, step, k)
+				}
+				fail = r.within(to, member.Plan, step, k, must, fail)
+			}
 		}
 		if fail&dead != 0 || must && fail&g.roots != 0 {
 			return dead
@@ -122,7 +137,8 @@ type memberName struct {
 	plain      bool   // without anything but ASCII, and without escapes
 }
 
-// memberName reads a member's name that is not a short, known one.
+// memberName reads a member's name that is not a short, known one, and goes on to
+// its value, unless there is white space before the colon.
 func (r *run) memberName(m *members, n *memberName) bool {
 	if r.pos >= len(r.data) || r.data[r.pos] != '"' {
 		return false
@@ -140,7 +156,11 @@ func (r *run) memberName(m *members, n *memberName) bool {
 	if m.names != nil {
 		n.known = m.names.find(n.text)
 	}
-	r.pos = n.end
+	if r.pos = n.end; r.pos < len(r.data) && r.data[r.pos] == ':' {
+		if r.pos++; r.pos < len(r.data) && r.data[r.pos] <= ' ' {
+			r.next()
+		}
+	}
 	return true
 }
 
@@ -211,10 +231,13 @@ func (r *run) rewriteElements(g *group, a *items, s *Step, must bool, fail set, 
 		}
 		p, at := s.Items.Item(n), r.pos
 		n++
-		switch k := kindOf[r.data[r.pos]]; {
-		case k == kindsOfPlans:
+		k := kindOf[r.data[r.pos]]
+		if k == kindsOfPlans {
 			return dead
-		case p.step(k).Action == Drop:
+		}
+		step := p.step(k)
+		switch {
+		case step.Action == Drop:
 			if s.Items.Positional() || to.found != nil {
 				return dead
 			}
@@ -224,7 +247,7 @@ func (r *run) rewriteElements(g *group, a *items, s *Step, must bool, fail set, 
 			fail = r.counted(to, p, a, counts, fail)
 		default:
 			kept = true
-			fail = r.inside(&to.link, p, must, fail)
+			fail = r.within(&to.link, p, step, k, must, fail)
 		}
 		if fail&dead != 0 || must && fail&g.roots != 0 {
 			return dead

@@ -14,6 +14,8 @@ type sequence struct {
 	steps []step
 	// in has, for each character of ASCII, a bit for each step whose class has it.
 	in [256]uint16
+	// fixed has the step's bit for each character, where their number is given.
+	fixed []uint16
 }
 
 type step struct {
@@ -21,12 +23,25 @@ type step struct {
 	min, max int       // max -1: no bound
 }
 
-// maxSteps is how many steps a sequence may have.
-const maxSteps = 16
+// The bounds on a sequence: how many steps it may have, and how many characters
+// one of a given number.
+const (
+	maxSteps = 16
+	maxFixed = 128
+)
 
 // match reports whether text matches; it isn't certain if there is anything
 // but ASCII in it.
 func (s *sequence) match(text []byte) (matches, certain bool) {
+	if fixed := s.fixed; len(fixed) > 0 && len(text) == len(fixed) {
+		wrong := uint32(0)
+		for i, c := range text {
+			wrong |= uint32(s.in[c]&fixed[i]) - 1 // beyond 16 bits if there is none
+		}
+		if wrong>>16 == 0 {
+			return true, true
+		}
+	}
 	i := 0
 	for at := range s.steps {
 		st, bit := &s.steps[at], uint16(1)<<at
@@ -70,7 +85,22 @@ func newSequence(parsed *syntax.Regexp) *sequence {
 			s.in[c] |= uint16(st.class[c>>6]>>(c&63)&1) << at
 		}
 	}
+	s.fix()
 	return s
+}
+
+// fix finds out whether the number of characters is given.
+func (s *sequence) fix() {
+	var fixed []uint16
+	for at, st := range s.steps {
+		if st.min != st.max || len(fixed)+st.min > maxFixed {
+			return
+		}
+		for range st.min {
+			fixed = append(fixed, 1<<at)
+		}
+	}
+	s.fixed = fixed
 }
 
 // definite reports whether no step can take what one after it needs.

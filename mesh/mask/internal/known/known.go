@@ -91,19 +91,27 @@ func upper(c byte) bool { return c >= 'A' && c <= 'Z' }
 // CallingCode is the country code with which the digits of a telephone number
 // in international form begin (ITU-T E.164); empty if none does.
 func CallingCode(digits string) string {
-	for n := 1; n <= 3 && n <= len(digits); n++ {
-		if _, ok := callingCodes[digits[:n]]; ok {
-			return digits[:n]
+	code := 0
+	for n := range min(3, len(digits)) {
+		digit := digits[n] - '0'
+		if digit > 9 || digit == 0 && n == 0 { // no code begins with 0
+			break
+		}
+		if code = code*10 + int(digit); callingCodes[code] {
+			return digits[:n+1]
 		}
 	}
 	return ""
 }
 
 // callingCodes are the codes that are assigned to countries and territories.
-var callingCodes = func() map[string]struct{} {
-	codes := map[string]struct{}{}
-	for code := range strings.FieldsSeq(assignedCodes) {
-		codes[code] = struct{}{}
+var callingCodes = func() (codes [1000]bool) {
+	for text := range strings.FieldsSeq(assignedCodes) {
+		code := 0
+		for _, c := range []byte(text) {
+			code = code*10 + int(c-'0')
+		}
+		codes[code] = true
 	}
 	return codes
 }()
