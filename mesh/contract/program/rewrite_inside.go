@@ -68,13 +68,16 @@ func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set,
 			}
 		}
 		var step *Step
-		if name.known >= 0 && r.pos == name.end+1 && r.pos < len(r.data) {
+		if name.known >= 0 && name.plain && r.pos > name.end && r.pos < len(r.data) {
 			if step = remembered[name.known].step.Load(); step != nil && step.Kind != kindOf[r.data[r.pos]] {
 				step = nil
 			}
 		}
-		if step != nil && name.plain {
-			kept = true
+		if step != nil {
+			if kept = true; r.pos > name.end+1 {
+				r.flush(name.end + 1)
+				r.rewriting.from = r.pos
+			}
 			fail = r.within(to, nil, step, step.Kind, must, fail)
 		} else {
 			var member *Member
