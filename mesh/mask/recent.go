@@ -6,24 +6,28 @@ import (
 )
 
 // The bounds on what a scratch remembers: so many values, each with what became
-// of it in so many bytes. Together that takes 160 KiB.
+// of it in so many bytes. Together that takes 162 KiB.
 const (
 	recentValues = 1024
-	recentBytes  = 130
+	recentBytes  = 138
 )
 
 // recent are values made last. A value has one of two slots, and pushes the one
 // out of it that was wanted longer ago.
 type recent struct {
-	seed  maphash.Seed
-	slots *[recentValues]remembered // nil until a value is made
-	turn  uint64                    // counts how often a value was looked for
+	seed maphash.Seed
+	*remembering
+}
+
+// remembering is what remembering values takes; nil until one is made.
+type remembering struct {
+	hashes [recentValues]uint64    // of what is in the slots
+	second [recentValues / 2]uint8 // of each two slots, the one wanted last
+	slots  [recentValues]remembered
 }
 
 // remembered is a text, and behind it what a field has made of it.
 type remembered struct {
-	hash       uint64
-	turn       uint64 // when it was wanted last
 	event      uint64 // Scratch.event, where the whole event matters; else 0
 	field      uint32 // Field.id; 0: the slot is empty
 	text, made uint8  // lengths
@@ -32,25 +36,23 @@ type remembered struct {
 
 // find is the slot for what becomes of a text, and whether it holds just that.
 func (r *recent) find(field uint32, event uint64, text []byte) (slot *remembered, hit bool) {
-	if r.slots == nil {
-		r.seed, r.slots = maphash.MakeSeed(), new([recentValues]remembered)
+	if r.remembering == nil {
+		r.seed, r.remembering = maphash.MakeSeed(), new(remembering)
 	}
 	hash := maphash.Bytes(r.seed, text) + uint64(field)
-	r.turn++
-	slot, other := &r.slots[hash%recentValues], &r.slots[hash%recentValues^1]
-	if hit = slot.holds(hash, field, event, text); !hit {
-		if hit = other.holds(hash, field, event, text); hit || other.turn < slot.turn {
-			slot = other
+	set := hash % (recentValues / 2)
+	for second := range uint8(2) {
+		at := 2*set + uint64(second)
+		if slot = &r.slots[at]; r.hashes[at] == hash && slot.field == field && slot.event == event && bytes.Equal(slot.bytes[:slot.text], text) {
+			r.second[set] = second
+			return slot, true
 		}
 	}
-	if slot.turn = r.turn; !hit {
-		slot.hash, slot.field = hash, 0
-	}
-	return slot, hit
-}
-
-func (m *remembered) holds(hash uint64, field uint32, event uint64, text []byte) bool {
-	return m.hash == hash && m.field == field && m.event == event && bytes.Equal(m.bytes[:m.text], text)
+	r.second[set] ^= 1
+	at := 2*set + uint64(r.second[set])
+	slot = &r.slots[at]
+	r.hashes[at], slot.field = hash, 0
+	return slot, false
 }
 
 // value is what became of the text.

@@ -2,6 +2,7 @@ package program
 
 import (
 	"bytes"
+	"cmp"
 	"math/big"
 	"math/bits"
 
@@ -151,6 +152,9 @@ func (d *decimal) compare(o *decimal) int {
 
 // compareMagnitude compares a·10^m with b·10^n.
 func compareMagnitude(a uint64, m int, b uint64, n int) int {
+	if m == n {
+		return cmp.Compare(a, b)
+	}
 	if m < n {
 		return -compareMagnitude(b, n, a, m)
 	}

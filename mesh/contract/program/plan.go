@@ -137,44 +137,43 @@ func (p *Plan) step(k Kind) *Step {
 	return s
 }
 
-// knownMembers are the members that a group of the program knows by index.
+// knownMembers are the members that a group of the program knows by index, as far
+// as they have been met.
 type knownMembers struct {
-	group   *members
-	entries []knownMember
-}
-
-// knownMember is a member as far as it has been met.
-type knownMember struct {
-	// step is what becomes of most of its values, where nothing else need be known
-	// of the member: its name stays, and the value does.
-	step   atomic.Pointer[Step]
-	member atomic.Pointer[Member]
+	group *members
+	// steps are what becomes of most of a member's values, where nothing else need be
+	// known of it: its name stays, and the value does.
+	steps   []atomic.Pointer[Step]
+	members []atomic.Pointer[Member]
 }
 
 // remembered are the members that m knows by index.
-func (s *Step) remembered(m *members) []knownMember {
-	if m.names == nil {
-		return nil
-	}
+func (s *Step) remembered(m *members) *knownMembers {
 	table := s.known.Load()
 	if table == nil || table.group != m {
-		// One place has one group, but for a few under alternatives.
-		table = &knownMembers{group: m, entries: make([]knownMember, len(m.names.entries))}
-		s.known.Store(table)
+		table = &knownMembers{group: m}
+		if m.names != nil {
+			n := len(m.names.entries)
+			table.steps, table.members = make([]atomic.Pointer[Step], n), make([]atomic.Pointer[Member], n)
+		}
+		s.known.Store(table) // one place has one group, but for a few under alternatives
 	}
-	return table.entries
+	return table
 }
 
-// note remembers what becomes of a value of the member, rather than of null.
-func (m *knownMember) note(member *Member, s *Step, k Kind) {
-	if old := m.step.Load(); member.Name == nil && s.Kind == k && (s.Action == Keep || s.Action == Replace || s.Action == Enter) &&
-		(old == nil || old.Kind == Null && k != Null) {
-		m.step.Store(s)
+// note remembers what becomes of values of the member with an index; of another
+// kind than null, if there are such.
+func (t *knownMembers) note(known int, m *Member, s *Step, k Kind) {
+	if m.Name != nil || s.Kind != k || s.Action != Keep && s.Action != Replace && s.Action != Enter {
+		return
+	}
+	if old := t.steps[known].Load(); old == nil || old.Kind == Null && k != Null {
+		t.steps[known].Store(s)
 	}
 }
 
 // member asks what becomes of a member; nil to give the document up.
-func (s *Step) member(remembered []knownMember, n *memberName, data []byte) *Member {
+func (s *Step) member(remembered *knownMembers, n *memberName, data []byte) *Member {
 	text := n.text
 	if text == nil {
 		text = data[n.start+1 : n.end-1]
@@ -184,7 +183,7 @@ func (s *Step) member(remembered []knownMember, n *memberName, data []byte) *Mem
 		return nil
 	}
 	if n.known >= 0 {
-		remembered[n.known].member.Store(&member)
+		remembered.members[n.known].Store(&member)
 	}
 	return &member
 }

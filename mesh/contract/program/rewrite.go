@@ -1,7 +1,6 @@
 package program
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
@@ -144,18 +143,18 @@ func (r *run) note(g *group, s *Step, k Kind, must bool) set {
 	}
 	text := r.data[start:r.pos]
 	if k == String {
-		text = r.content(text)
+		text = r.unquoted(text)
 	}
 	r.rewriting.event.Add(s.Class, string(text))
 	r.text = r.text[:kept]
 	return fail
 }
 
-// content is what a string stands for, given with its quotes. It may lie on the
-// stack of texts.
-func (r *run) content(quoted []byte) []byte {
+// unquoted is what the string stands for that was read last, given with its quotes.
+// It may lie on the stack of texts.
+func (r *run) unquoted(quoted []byte) []byte {
 	text := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(text, '\\') < 0 {
+	if r.content != escaped {
 		return text
 	}
 	kept := len(r.text)
@@ -173,7 +172,7 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 	text := r.data[start:r.pos]
 	kept := len(r.text)
 	if k == String {
-		text = r.content(text)
+		text = r.unquoted(text)
 	}
 	if k == Null || k == String && len(text) == 0 { // there is nothing to hide
 		w.counts.Passed++

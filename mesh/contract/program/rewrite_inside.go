@@ -69,7 +69,7 @@ func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set,
 		}
 		var step *Step
 		if name.known >= 0 && name.plain && r.pos > name.end && r.pos < len(r.data) {
-			if step = remembered[name.known].step.Load(); step != nil && step.Kind != kindOf[r.data[r.pos]] {
+			if step = remembered.steps[name.known].Load(); step != nil && step.Kind != kindOf[r.data[r.pos]] {
 				step = nil
 			}
 		}
@@ -78,11 +78,16 @@ func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set,
 				r.flush(name.end + 1)
 				r.rewriting.from = r.pos
 			}
-			fail = r.within(to, nil, step, step.Kind, must, fail)
+			if step.Action == Keep {
+				r.rewriting.counts.Passed++
+				fail = r.inside(to, must, fail)
+			} else {
+				fail = r.within(to, nil, step, step.Kind, must, fail)
+			}
 		} else {
 			var member *Member
 			if name.known >= 0 {
-				member = remembered[name.known].member.Load()
+				member = remembered.members[name.known].Load()
 			}
 			if member == nil {
 				if member = s.member(remembered, &name, r.data); member == nil {
@@ -107,7 +112,7 @@ func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set,
 			} else {
 				kept = true
 				if name.known >= 0 {
-					remembered[name.known].note(member, step, k)
+					remembered.note(name.known, member, step, k)
 				}
 				fail = r.within(to, member.Plan, step, k, must, fail)
 			}

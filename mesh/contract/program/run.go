@@ -19,6 +19,7 @@ type run struct {
 	effort   Effort
 	names    names
 	number   decimal
+	content  content       // of the string that was read last
 	text     []byte        // strings that had to be unescaped; a stack
 	clauses  []clause      // a stack
 	items    []span        // of arrays that must be unique; a stack
@@ -108,7 +109,7 @@ func (r *run) value(g *group, must bool) set {
 		if end < 0 {
 			return dead
 		}
-		r.pos = end + 1
+		r.pos, r.content = end+1, content
 		k, fail = kindString, g.failing(kindString)
 		if g.text != nil {
 			fail |= r.checkString(g, r.data[start+1:end], content, fail)
@@ -225,8 +226,8 @@ func (r *run) skip() bool {
 	}
 	switch c := r.data[r.pos]; c {
 	case '"':
-		end, _ := scanString(r.data, r.pos+1)
-		r.pos = end + 1
+		end, content := scanString(r.data, r.pos+1)
+		r.pos, r.content = end+1, content
 		return end >= 0
 	case '{', '[':
 		if r.depth++; r.depth > r.maxDepth {
