@@ -45,3 +45,13 @@ func FuzzPatterns(f *testing.F) {
 	}
 	f.Fuzz(checkPattern)
 }
+
+// A sequence of a fixed number of characters would match a text of that length that
+// has another one in it.
+func TestFixedSequences(t *testing.T) {
+	for _, expr := range []string{"^[0-9]{2}-[a-f]{2}$", "^a[^b]c$", "^[A-Z]{3}$", "^[^a]{2}$"} {
+		for _, text := range []string{"12-ab", "12-ag", "1a-ab", "abc", "axc", "äc", "aäc", "ABC", "AB", "ABc", "bc", "ä", "bä", "ab", "\x7f\x00"} {
+			checkPattern(t, expr, text)
+		}
+	}
+}
