@@ -94,8 +94,9 @@
 // What a technique makes is valid under the Shape, or refused: then the event
 // is withheld. Null and the empty string stay as they are.
 //
-// A Field is a place compiled for a Masker; its Append makes one value. Where
-// it NeedsEvent, the caller collects the event's classified values in an Event
+// A Field is a place compiled for a Masker; its Append makes one value, and Make
+// one of a document's many, in a Scratch that remembers the last ones. Where it
+// NeedsEvent, the caller collects the event's classified values in an Event
 // first.
 //
 // # Tokens

@@ -42,5 +42,6 @@
 // A document can be changed in the pass that validates it (see Rewrite). What
 // becomes of the values is in plans, one for each place, beside the groups:
 // many places share a group, and few share a plan. Plans are made by package
-// contract.
+// contract. A new value is judged by its group, as the old one was, unless all
+// that its field can make is known to be admitted (see surety).
 package program
