@@ -91,7 +91,7 @@ func TestPanicInATechnique(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the command once more")
 	}
-	const entry = "func makeEncrypted(f *Field, s *scratch, dst, text []byte, _ *Event) ([]byte, error) {\n"
+	const entry = "func makeEncrypted(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {\n"
 	command := defective(t, "../mesh/mask/cipher.go", entry, entry+"\tif strings.HasSuffix(string(text), \"-7\") {\n\t\tpanic(\"a defect met \" + string(text))\n\t}\n")
 	m := startTwo(t, ruleOfNotes)
 	m.processes["production"].stop(t)
