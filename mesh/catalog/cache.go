@@ -9,10 +9,12 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
 )
 
-// MemoryBudget is roughly how many bytes of memory a catalog's contracts may
-// take, all together. Beyond it those that were not used for the longest time
-// are given up, and compiled again when they are needed. A contract of a dozen
-// fields takes about 15 kB, and three times that if it masks for one destination.
+// MemoryBudget is about how many bytes of memory a catalog's contracts may take,
+// all together. Beyond it those that were not used for the longest time are given
+// up, and compiled again when they are needed. A contract of forty fields takes
+// about 9 kB, and 8 kB more for each destination that it masks for: ten thousand
+// such event types fit. What is for documents that are not plainly valid takes ten
+// times that, so a contract has it only while it is in use.
 const MemoryBudget = 256 << 20
 
 // cache keeps compiled contracts within a budget.
@@ -41,10 +43,11 @@ type entry struct {
 }
 
 // The cache looks at what its contracts take after so many uses, because they
-// grow with what they remember, and after so many have been added.
+// grow with what they remember, and after so many have been added: they are at
+// their largest when they are new.
 const (
 	sweepUses  = 1 << 14
-	sweepAdded = 1 << 7
+	sweepAdded = 1 << 5
 )
 
 // get is the contract of a version, which compile makes. What failed isn't kept.
@@ -99,8 +102,9 @@ func (c *cache) remove(key versionKey, e *entry) {
 	}
 }
 
-// shrink gives up the contracts that were not used for the longest time, until
-// the rest is well within the budget. Who uses one of them goes on with it.
+// shrink has the contracts give up what they don't need, and then gives up those
+// that were not used for the longest time, until the rest is well within the budget.
+// Who uses one of them goes on with it.
 func (c *cache) shrink() {
 	if !c.sweep.TryLock() {
 		return // somebody is at it
@@ -111,11 +115,12 @@ func (c *cache) shrink() {
 		used uint64
 		size int
 	}
-	total := 0
+	total := contract.SharedSize()
 	var all []kept
 	c.mu.RLock()
 	for key, e := range c.entries {
 		if made := e.contract.Load(); made != nil {
+			made.Rest()
 			all = append(all, kept{key, e.used.Load(), made.Size()})
 			total += all[len(all)-1].size
 		}

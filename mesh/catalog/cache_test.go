@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -23,13 +24,18 @@ const schema = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"obj
 const event = `{"id":"5f2c1c1e-7a8d-4b7e-9d6a-2f8a1f0c9b11","customer":{"email":"ada@example.org","name":"Ada Lovelace"},` +
 	`"lines":[{"sku":"A-1001","quantity":2},{"sku":"B-7","quantity":1}],"kind":"%d"}`
 
-func compile(t testing.TB, i int) *contract.Contract {
+func bundle(t testing.TB, i int) *jsonschema.Bundle {
 	t.Helper()
 	d, err := jsonschema.Parse([]byte(fmt.Sprintf(schema, i)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := contract.Compile(&jsonschema.Bundle{Document: d}, contract.Options{Subject: key(i).subject, Version: 1})
+	return &jsonschema.Bundle{Document: d}
+}
+
+func compile(t testing.TB, i int) *contract.Contract {
+	t.Helper()
+	c, err := contract.Compile(bundle(t, i), contract.Options{Subject: key(i).subject, Version: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +64,10 @@ func masker(t testing.TB) *mask.Masker {
 // give those up that are in use.
 func TestCacheKeepsToItsBudget(t *testing.T) {
 	const types = 600
-	one := compile(t, 0).Size()
-	c := cache{budget: 100 * one}
+	rested := compile(t, 0)
+	rested.Rest()
+	one := rested.Size()
+	c := cache{budget: contract.SharedSize() + 100*one}
 	compiled := 0
 	for i := range types {
 		for _, i := range []int{i, 0} { // the first is always in use
@@ -90,6 +98,82 @@ func TestSizeGrows(t *testing.T) {
 	if c.Size() < before+10_000 {
 		t.Errorf("%d bytes before, %d with a masking", before, c.Size())
 	}
+}
+
+// Guards against a budget that says less, or far more, than what is taken.
+func TestSizeIsHonest(t *testing.T) {
+	const types = 300
+	m := masker(t)
+	bundles := make([]*jsonschema.Bundle, types)
+	gather := func(i int) func() (*jsonschema.Bundle, error) {
+		return func() (*jsonschema.Bundle, error) { return bundles[i], nil }
+	}
+	for i := range bundles {
+		bundles[i] = bundle(t, i)
+	}
+	c := cache{budget: MemoryBudget}
+	get := func(i int) *contract.Contract {
+		made, err := c.get(key(i), func() (*contract.Contract, error) {
+			return contract.Compile(bundles[i], contract.Options{Subject: key(i).subject, Version: 1, Gather: gather(i)})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	said := func() (n int) {
+		for _, e := range c.entries {
+			n += e.contract.Load().Size()
+		}
+		return n + contract.SharedSize()
+	}
+	rest := func() {
+		for range 2 { // what was needed is kept once
+			c.shrink()
+		}
+	}
+	get(0) // what the first one makes for all
+	emptyHeap, emptySaid := heap(), said()
+	check := func(what string, atLeast, atMost float64) {
+		t.Helper()
+		taken, counted := heap()-emptyHeap, said()-emptySaid
+		t.Logf("%s: %d bytes each, %d by their own account", what, taken/types, counted/types)
+		if ratio := float64(counted) / float64(taken); ratio < atLeast || ratio > atMost {
+			t.Errorf("%s: %d bytes are taken, %d are counted", what, taken, counted)
+		}
+	}
+	for i := range types {
+		if err := get(i).Validate(fmt.Appendf(nil, event, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest()
+	check("validating", 0.8, 1.5)
+	for i := range types {
+		if _, _, err := get(i).Mask(nil, fmt.Appendf(nil, event, i), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest()
+	check("masking", 0.8, 1.5)
+	for i := range types {
+		if get(i).Validate([]byte(`{}`)) == nil {
+			t.Fatal("valid")
+		}
+	}
+	check("with reasons", 0.7, 1.7)
+	rest()
+	check("at rest again", 0.8, 1.5)
+	runtime.KeepAlive(bundles)
+}
+
+// heap is what lives.
+func heap() int {
+	runtime.GC()
+	runtime.GC() // what a finalizer or a pool has kept
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int(stats.HeapAlloc)
 }
 
 // Many who ask for one contract at once would each compile it; or one that

@@ -15,6 +15,7 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 	"github.com/lockstep-mesh/lockstep/registry"
+	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 )
 
 // ErrUnknownType says that no schema is registered for an event type.
@@ -116,7 +117,10 @@ func (c *Catalog) compile(v registry.Version) (*contract.Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gather the references of %s version %d: %w", v.Subject, v.Version, err)
 	}
-	options := contract.Options{Subject: v.Subject, Version: v.Version, ID: v.ID}
+	options := contract.Options{
+		Subject: v.Subject, Version: v.Version, ID: v.ID,
+		Gather: func() (*jsonschema.Bundle, error) { return c.registry.Bundle(v) },
+	}
 	if s, err := wire.ParseSubject(v.Subject); err == nil {
 		d := c.domains[s.Domain]
 		options.Overlay, options.Open = d.Overlay, d.Open

@@ -157,20 +157,6 @@ func TestMaskingAllocatesLittle(t *testing.T) {
 	}
 }
 
-// Nobody could tell which parts of a schema are slow.
-func TestExplain(t *testing.T) {
-	c := compile(t, `{"$schema":"https://json-schema.org/draft/2020-12/schema","properties":{"a":{"unevaluatedItems":{"type":"integer"}},"b":{"type":"string"}}}`, nil, Options{})
-	slow := map[string]string{}
-	for _, part := range c.Explain() {
-		if !part.Fast {
-			slow[part.Pointer] = part.Why
-		}
-	}
-	if len(slow) == 0 || slow["#/properties/b"] != "" || slow["#/properties/a"] == "" {
-		t.Errorf("%v", slow)
-	}
-}
-
 // A technique that looks at the whole event would not be given it, or only what
 // stands before its value, or not what is dropped.
 func TestTechniquesThatNeedTheEvent(t *testing.T) {

@@ -322,7 +322,8 @@ func (s *survey) rest(o *spot) []*place {
 	var rest []*place
 	for _, roots := range ways {
 		rest = append(rest, s.walker.places.intern(&place{
-			roots: normal(slices.Clone(roots)), marks: o.marks.step("*"), around: o.around, aroundKeys: o.keys, namedOut: o.namedOut, undeclared: o.undeclared,
+			roots:    normal(slices.Clone(roots)),
+			standing: standing{marks: o.marks.step("*"), around: o.around, aroundKeys: o.keys, namedOut: o.namedOut, undeclared: o.undeclared},
 		}))
 	}
 	return rest

@@ -45,23 +45,33 @@ func (g *Masking) collect(data []byte, c *collected) bool {
 		}
 		c.event.Document = value
 	}
+	plan := g.collecting.Load()
+	if plan == nil {
+		w := g.walker()
+		if w == nil {
+			return false
+		}
+		plan = g.collector(w.root)
+		g.collecting.Store(plan)
+	}
 	var ok bool
-	c.room, _, ok = g.contract.program.Rewrite(c.room[:0], data, g.collector(g.walker.root), nil, &c.event)
+	c.room, _, ok = g.contract.program.Rewrite(c.room[:0], data, plan, nil, &c.event)
 	return ok
 }
 
 // collector is the plan that collects the values at p.
 func (g *Masking) collector(p *place) *program.Plan {
-	if known, ok := g.collection.Load(p); ok {
+	if known, ok := g.collection.Load(p.id); ok {
 		return known.(*program.Plan)
 	}
-	plan := program.NewPlan(&collector{source{masking: g, place: p}})
-	if g.count.Load() >= 2*maxPlaces {
+	plan := program.NewPlan(&collector{source{masking: g, at: p.address()}})
+	if g.count.Load() >= maxPlaces {
 		return plan
 	}
-	known, loaded := g.collection.LoadOrStore(p, plan)
+	known, loaded := g.collection.LoadOrStore(p.id, plan)
 	if !loaded {
 		g.count.Add(1)
+		g.bytes.Add(collectorBytes)
 	}
 	return known.(*program.Plan)
 }
@@ -70,16 +80,24 @@ func (g *Masking) collector(p *place) *program.Plan {
 type collector struct{ source }
 
 func (o *collector) Step(kind program.Kind) *program.Step {
-	if o.place.conditional() {
+	w, p := o.place()
+	switch {
+	case w == nil:
+		return program.Unknown
+	case p.conditional():
 		return program.Always(program.Refuse, kind)
 	}
-	s, refuse := o.masking.walker.spotOf(o.place, kind)
-	return o.noting(s, refuse, kind, &program.Step{Action: program.Foreign, Kind: kind})
+	s, refused := w.spotOf(p, kind)
+	return o.noting(s, refused, kind, &program.Step{Action: program.Foreign, Kind: kind})
 }
 
 func (o *collector) Choose(kind program.Kind, holds func(*v5.Schema) (holds, known bool)) *program.Step {
-	s, refuse := o.masking.walker.spotBy(o.place, kind, holds)
-	return o.noting(s, refuse, kind, nil)
+	w, p := o.place()
+	if w == nil {
+		return program.Unknown
+	}
+	s, refused := w.spotBy(p, kind, holds)
+	return o.noting(s, refused, kind, nil)
 }
 
 // Rewrite gives up: the walker collects by itself.
@@ -87,16 +105,16 @@ func (o *collector) Rewrite(dst, _ []byte, _ *program.Counts) ([]byte, bool) { r
 
 // noting is what is done with the values of a kind at s; otherwise if there is
 // no s.
-func (o *collector) noting(s *spot, refuse bool, kind program.Kind, otherwise *program.Step) *program.Step {
+func (o *collector) noting(s *spot, refused bool, kind program.Kind, otherwise *program.Step) *program.Step {
 	switch {
-	case refuse:
+	case refused:
 		return program.Always(program.Refuse, kind)
 	case s == nil, kind == program.String && s.content != nil:
 		return otherwise
 	case kind == program.Object:
-		return &program.Step{Action: program.Enter, Kind: kind, Members: &collectedMembers{o.masking, s}}
+		return &program.Step{Action: program.Enter, Kind: kind, Members: &collectedMembers{o.masking, s.address(kind)}}
 	case kind == program.Array:
-		return &program.Step{Action: program.Enter, Kind: kind, Items: &collectedItems{o.masking, s}}
+		return &program.Step{Action: program.Enter, Kind: kind, Items: newItems(o.masking.walker, o.masking.collector, s)}
 	case (kind == program.String || kind == program.Number) && o.masking.masker.Notes(s.class):
 		return &program.Step{Action: program.Note, Kind: kind, Class: s.class}
 	}
@@ -105,22 +123,17 @@ func (o *collector) noting(s *spot, refuse bool, kind program.Kind, otherwise *p
 
 type collectedMembers struct {
 	masking *Masking
-	spot    *spot
+	at      spotAddress
 }
 
 func (m *collectedMembers) Member(name []byte) (program.Member, bool) {
-	c, ok := m.spot.child(string(name))
+	w := m.masking.walker()
+	if w == nil {
+		return program.Member{}, false
+	}
+	c, ok := w.spotAt(m.at).child(string(name))
 	if !ok {
 		return program.Member{}, false
 	}
 	return program.Member{Plan: m.masking.collector(c.place)}, true
 }
-
-type collectedItems struct {
-	masking *Masking
-	spot    *spot
-}
-
-func (i *collectedItems) Item(at int) *program.Plan { return i.masking.collector(i.spot.item(at)) }
-
-func (i *collectedItems) Positional() bool { return true }

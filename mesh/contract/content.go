@@ -50,8 +50,11 @@ func (w *walker) contents(p *place, s *spot) *content {
 		held = nil
 	}
 	return &content{form, w.places.intern(&place{
-		roots: normal(held), marks: s.marks, around: s.around, aroundKeys: s.keys, namedOut: s.namedOut, undeclared: s.undeclared,
-		opened: true, text: !form.JSON(),
+		roots: normal(held),
+		standing: standing{
+			marks: s.marks, around: s.around, aroundKeys: s.keys, namedOut: s.namedOut, undeclared: s.undeclared,
+			opened: true, text: !form.JSON(),
+		},
 	})}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/mesh/mask/automaton"
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
 )
@@ -21,6 +22,9 @@ type Options struct {
 	Overlay *mask.Overlay     // classifies from outside; may be nil
 	Open    bool              // admit undeclared properties when validating ("write: open")
 	Limits  strictjson.Limits // on documents
+	// Gather gathers the schema that is compiled once more, for a contract that has
+	// given it up (see Rest). Without it the contract keeps the schema.
+	Gather func() (*jsonschema.Bundle, error)
 }
 
 // Contract is one schema version, compiled. It is safe for concurrent use.
@@ -31,10 +35,15 @@ type Contract struct {
 	keyPaths [][]string
 	program  *program.Program // says quickly that a document is valid
 
-	bundle *jsonschema.Bundle
-	once   sync.Once
-	engine engine // has the last word, and the reasons; made when it is needed first
-	size   atomic.Int64
+	bundle *jsonschema.Bundle // nil where it can be gathered again
+
+	// walker has the last word, and the reasons. It takes more memory than all the rest,
+	// and many contracts never need it: it is made when it is needed, of what Compile has
+	// linked if that is still there, and given up by Rest.
+	walker atomic.Pointer[walker]
+	mu     sync.Mutex // makes it
+	linked atomic.Pointer[jsonschema.Linked]
+	needed atomic.Bool // since Rest was called last
 
 	maskings maskingCache
 }
@@ -84,7 +93,7 @@ func Compile(b *jsonschema.Bundle, o Options) (*Contract, error) {
 		return nil, err
 	}
 	c := &Contract{
-		options: o, key: key, bundle: b,
+		options: o, key: key,
 		program: program.Compile(linked, program.Options{Open: o.Open, Limits: o.Limits}),
 	}
 	for _, pointer := range key {
@@ -94,58 +103,101 @@ func Compile(b *jsonschema.Bundle, o Options) (*Contract, error) {
 		}
 		c.keyPaths = append(c.keyPaths, path)
 	}
-	c.size.Store(int64(2048 + programBytes*len(c.program.Explain())))
+	if o.Gather == nil {
+		c.bundle = b
+	}
+	c.linked.Store(linked)
 	return c, nil
 }
 
-// How much memory is taken, roughly, by each subschema in a program with its
-// document, and in the slow engine, and by each place in a masking.
-const (
-	programBytes = 1024
-	engineBytes  = 2048
-	planBytes    = 2048
-)
-
-// slow is the slow engine, which takes more memory than all the rest: many
-// contracts never need it.
+// slow is the slow engine.
 func (c *Contract) slow() engine {
-	c.once.Do(func() {
-		if c.engine != nil {
-			return
+	if !c.needed.Load() {
+		c.needed.Store(true)
+	}
+	if w := c.walker.Load(); w != nil {
+		return w
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.walker.Load(); w != nil {
+		return w
+	}
+	linked := c.linked.Swap(nil)
+	if linked == nil {
+		var err error
+		if linked, err = c.link(); err != nil {
+			return failed{err}
 		}
-		linked, err := c.bundle.Link()
-		if err != nil {
-			c.engine = failed{err} // it has been linked before: a defect
-			return
-		}
-		w := newWalker(linked, c.options)
-		c.engine = w
-		c.size.Add(int64(engineBytes * len(w.graph.nodes)))
-	})
-	return c.engine
+	}
+	w := newWalker(linked, c.options)
+	c.walker.Store(w)
+	return w
 }
 
-// failed stands for an engine that could not be made.
+// link links the schema, as Compile has done before.
+func (c *Contract) link() (*jsonschema.Linked, error) {
+	b := c.bundle
+	if b == nil {
+		var err error
+		if b, err = c.options.Gather(); err != nil {
+			return nil, err
+		}
+	}
+	return b.Link()
+}
+
+// Rest gives up what the contract has not needed since Rest was called last, and can
+// make again: all that is for documents which are not plainly valid, and for finding
+// out what masking makes of a place. Who is using it goes on with it.
+func (c *Contract) Rest() {
+	c.linked.Store(nil)
+	if !c.needed.Swap(false) {
+		c.walker.Store(nil)
+	}
+}
+
+// failed stands for an engine that can't be made now.
 type failed struct{ why error }
 
 func (f failed) validate([]byte, program.Verdict) (findings, error) { return findings{}, f.why }
 
 func (f failed) mask(dst, _ []byte, _ *Masking, _ *Stats) ([]byte, error) {
 	return dst, &Withheld{
-		Code: CodeFault, Why: "the engine could not be made", Cure: "report this as a defect, with the schema", cause: f.why,
+		Code: CodeFault, Why: "the schema could not be compiled again", Cure: "see that the schema and what it refers to are registered, and release the event", cause: f.why,
 	}
 }
 
 func (f failed) known(string) bool { return false }
 
-// Size is roughly how many bytes of memory the contract takes, with all that it
-// has remembered so far.
-func (c *Contract) Size() int { return int(c.size.Load()) + c.maskings.size() }
+// How much memory is taken, about, by a contract without its parts, and by each
+// subschema that the slow engine knows, beside the linked schema.
+const (
+	contractBytes = 640
+	nodeBytes     = 1024
+)
 
-// Explain tells for each subschema that a document can meet whether it is
-// validated and masked in one pass, and why not, ordered by where they are
-// written. The caller must not change the result.
-func (c *Contract) Explain() []program.Part { return c.program.Explain() }
+// Size is about how many bytes of memory the contract takes, with all that it has
+// remembered so far; but without what contracts share (see SharedSize).
+func (c *Contract) Size() int {
+	n := contractBytes + c.program.Size() + c.maskings.size()
+	if c.bundle != nil {
+		n += c.bundle.Document.Size()
+	}
+	if linked := c.linked.Load(); linked != nil {
+		n += linked.Size()
+	}
+	if w := c.walker.Load(); w != nil {
+		n += w.linked.Size() + nodeBytes*len(w.graph.byID)
+	}
+	return n
+}
+
+// SharedSize is about how many bytes of memory all contracts together take for what
+// they share: patterns, and what makes masked values.
+func SharedSize() int {
+	return automaton.SharedSize() + program.SharedSize() + shapes.Size() + fields.Size()
+}
 
 // Subject is the registry subject that the contract is of.
 func (c *Contract) Subject() string { return c.options.Subject }

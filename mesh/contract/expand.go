@@ -71,6 +71,10 @@ type expansion struct {
 	reach     map[*node][]*node
 	when      map[*mask.When]mask.Class // the classes that marks with conditions give
 
+	// recorded, if it isn't empty, are the decisions of another expansion, which are
+	// made again.
+	recorded string
+
 	// Instead of one value, all of a kind can be looked at, as a type's name.
 	kind       string
 	unforeseen bool // they differ
@@ -146,7 +150,9 @@ func (x *expansion) choose(b branch) *node {
 			}
 		} else {
 			x.unforeseen = x.unforeseen || x.kind == "object"
-			x.decide(false)
+			if x.decide(false) {
+				return b.then
+			}
 		}
 		return b.otherwise
 	}
@@ -164,6 +170,9 @@ func (x *expansion) choose(b branch) *node {
 }
 
 func (x *expansion) decide(applies bool) bool {
+	if n := len(x.decisions); n < len(x.recorded) {
+		applies = x.recorded[n] == 1
+	}
 	if applies {
 		x.decisions = append(x.decisions, 1)
 	} else {
@@ -248,7 +257,7 @@ func typeOf(value any) string {
 
 // newSpot draws the conclusions from the subschemas that apply.
 func (w *walker) newSpot(p *place, x *expansion) *spot {
-	s := &spot{walker: w, nodes: x.nodes, reach: x.reach, marks: p.marks, undeclared: p.undeclared}
+	s := &spot{walker: w, place: p, decisions: string(x.decisions), nodes: x.nodes, reach: x.reach, marks: p.marks, undeclared: p.undeclared}
 	for _, ref := range x.refs {
 		s.marks.definitions = append(slices.Clip(s.marks.definitions), w.overlay.Definition(ref)...)
 	}
@@ -282,7 +291,7 @@ func (w *walker) newSpot(p *place, x *expansion) *spot {
 		s.class, s.around, s.namedOut = mask.MoreProtective(p.around, name), p.around, name
 	}
 	s.content = w.contents(p, s)
-	s.shape = sync.OnceValue(func() *mask.Shape { return w.shapes.intern(newShape(s.nodes)) })
+	s.shape = sync.OnceValue(func() *mask.Shape { return sharedShape(newShape(s.nodes)) })
 	s.required = sync.OnceValue(func() map[string]bool { return requiredNames(s.nodes) })
 	return s
 }

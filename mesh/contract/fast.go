@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -12,44 +13,42 @@ import (
 )
 
 // Masking is a contract compiled for one masker: what becomes of the values of
-// each place is found out once, when the first document reaches it. It is safe
-// for concurrent use.
+// each place is found out once, when the first document reaches it. It leads to no
+// engine: it asks the contract for one when there is something to be found out. It is
+// safe for concurrent use.
 type Masking struct {
 	contract *Contract
 	masker   *mask.Masker
-	walker   *walker // nil where there is no plan
-	root     *program.Plan
+	root     *program.Plan // nil where there is none
 
-	mu     sync.RWMutex
-	plans  map[*place]*program.Plan
-	fields map[fieldKey]*mask.Field
-	steps  map[*mask.Field]*program.Step // that replace
+	mu    sync.RWMutex
+	plans map[string]*program.Plan      // by the places' ids
+	steps map[*mask.Field]*program.Step // that replace
 
 	// needsEvent says that a technique has turned up that looks at the whole event.
 	needsEvent atomic.Bool
-	collection sync.Map // *place -> *program.Plan, to collect events
+	collection sync.Map // the same ids -> *program.Plan, to collect events
+	collecting atomic.Pointer[program.Plan]
 
-	count atomic.Int64 // of plans
+	count atomic.Int64 // of plans to collect events
+	bytes atomic.Int64 // about what all plans take
 	slow  atomic.Uint64
 }
 
-type fieldKey struct {
-	class      mask.Class
-	shape      *mask.Shape
-	enumerated bool
-	kind       mask.Kind
-}
-
-// maxFields bounds how many fields are remembered; beyond it they are made anew.
-const maxFields = 1 << 14
-
 func newMasking(c *Contract, m *mask.Masker) *Masking {
-	g := &Masking{contract: c, masker: m, plans: map[*place]*program.Plan{}, fields: map[fieldKey]*mask.Field{}, steps: map[*mask.Field]*program.Step{}}
-	if w, ok := c.slow().(*walker); ok && m != nil {
-		g.walker = w
+	g := &Masking{contract: c, masker: m, plans: map[string]*program.Plan{}, steps: map[*mask.Field]*program.Step{}}
+	g.bytes.Store(maskingBytes)
+	if w := g.walker(); w != nil && m != nil {
 		g.root = g.plan(w.root)
 	}
 	return g
+}
+
+// walker is the engine that finds out what is not known yet; nil if it can't be
+// made now.
+func (g *Masking) walker() *walker {
+	w, _ := g.contract.slow().(*walker)
+	return w
 }
 
 // Slow counts the documents that were left to the slow engine.
@@ -58,43 +57,23 @@ func (g *Masking) Slow() uint64 { return g.slow.Load() }
 // plan is what becomes of the values at p.
 func (g *Masking) plan(p *place) *program.Plan {
 	g.mu.RLock()
-	known := g.plans[p]
+	known := g.plans[p.id]
 	g.mu.RUnlock()
 	if known != nil {
 		return known
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if known := g.plans[p]; known != nil {
+	if known := g.plans[p.id]; known != nil {
 		return known
 	}
-	plan := program.NewPlan(&source{masking: g, place: p})
+	at := p.address()
+	plan := program.NewPlan(&source{masking: g, at: at})
 	if len(g.plans) < maxPlaces {
-		g.plans[p] = plan
-		g.count.Add(1)
+		g.plans[p.id] = plan
+		g.bytes.Add(int64(at.footprint() + planBytes))
 	}
 	return plan
-}
-
-// field is what makes new values of a kind at s.
-func (g *Masking) field(s *spot, kind mask.Kind) *mask.Field {
-	key := fieldKey{s.class, s.shape(), s.enumerated, kind}
-	g.mu.RLock()
-	known := g.fields[key]
-	g.mu.RUnlock()
-	if known != nil {
-		return known
-	}
-	f := g.masker.Field(key.class, key.shape, key.enumerated, kind)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if known := g.fields[key]; known != nil {
-		return known
-	}
-	if len(g.fields) < maxFields {
-		g.fields[key] = f
-	}
-	return f
 }
 
 // replacing is the step that has f make new values; there is one for all places.
@@ -104,8 +83,9 @@ func (g *Masking) replacing(f *mask.Field, kind program.Kind, redacts bool) *pro
 	step := g.steps[f]
 	if step == nil {
 		step = &program.Step{Action: program.Replace, Kind: kind, Field: f, Redacts: redacts}
-		if len(g.steps) < maxFields {
+		if len(g.steps) < maxPlaces {
 			g.steps[f] = step
+			g.bytes.Add(replaceBytes)
 		}
 	}
 	return step
@@ -114,32 +94,61 @@ func (g *Masking) replacing(f *mask.Field, kind program.Kind, redacts bool) *pro
 // source tells the program what becomes of the values at a place.
 type source struct {
 	masking *Masking
-	place   *place
+	at      address
 }
+
+// place is the place with the engine that knows it; nil if there is none now.
+func (o *source) place() (*walker, *place) {
+	w := o.masking.walker()
+	if w == nil {
+		return nil, nil
+	}
+	return w, w.at(o.at)
+}
+
+// How much memory is taken, about, by a masking, by each place in it, each step into
+// a container, each member that is remembered, and each place where events are
+// collected.
+const (
+	maskingBytes   = 512
+	planBytes      = 176
+	stepBytes      = 224
+	memberBytes    = 64
+	replaceBytes   = 176
+	collectorBytes = 512
+)
 
 // Step is the decision that the walker makes for each value, made for all of a
 // kind. Where the walker would withhold the document, or where one must look at
 // other values, the walker is left to say so.
 func (o *source) Step(kind program.Kind) *program.Step {
-	g := o.masking
-	if o.place.conditional() {
+	w, p := o.place()
+	switch {
+	case w == nil:
+		return program.Unknown
+	case p.conditional():
 		return program.Always(program.Refuse, kind)
 	}
-	s, refuse := g.walker.spotOf(o.place, kind)
+	s, refused := w.spotOf(p, kind)
 	switch {
-	case refuse:
+	case refused:
 		return program.Always(program.Refuse, kind)
 	case s == nil:
+		o.masking.bytes.Add(stepBytes)
 		return &program.Step{Action: program.Foreign, Kind: kind}
 	}
-	return g.step(s, kind)
+	return o.masking.step(s, kind)
 }
 
 // Choose is Step for those values for which some alternatives hold.
 func (o *source) Choose(kind program.Kind, holds func(*v5.Schema) (holds, known bool)) *program.Step {
-	s, refuse := o.masking.walker.spotBy(o.place, kind, holds)
+	w, p := o.place()
+	if w == nil {
+		return program.Unknown
+	}
+	s, refused := w.spotBy(p, kind, holds)
 	switch {
-	case refuse:
+	case refused:
 		return program.Always(program.Refuse, kind)
 	case s == nil, kind == program.String && s.content != nil:
 		return nil
@@ -156,6 +165,7 @@ func (g *Masking) step(s *spot, kind program.Kind) *program.Step {
 		if s.class != "" && g.masker.Technique(s.class) == mask.Drop {
 			return program.Always(program.Drop, kind)
 		}
+		g.bytes.Add(stepBytes)
 		return &program.Step{Action: program.Foreign, Kind: kind} // the walker goes into what it holds
 	case s.class != "" && !s.class.Known():
 		return program.Always(program.Refuse, kind)
@@ -191,67 +201,110 @@ func (g *Masking) enter(s *spot, kind program.Kind) *program.Step {
 	}
 	step := &program.Step{Action: program.Enter, Kind: kind}
 	if kind == program.Object {
-		step.Members = &members{masking: g, spot: s, required: s.required()}
+		step.Members = &members{masking: g, at: s.address(kind)}
 	} else {
-		step.Items = &items{masking: g, spot: s}
+		step.Items = newItems(g.walker, g.plan, s)
 	}
+	g.bytes.Add(int64(stepBytes + s.address(kind).footprint() + 8*s.tuple))
 	return step
 }
 
 // Rewrite has the walker mask a value of which the schemas that apply depend on
 // more than its kind.
 func (o *source) Rewrite(dst, text []byte, counts *program.Counts) ([]byte, bool) {
+	w, p := o.place()
+	if w == nil {
+		return dst, false
+	}
 	stats := Stats(*counts)
-	out, err := o.masking.walker.maskPart(dst, text, o.place, o.masking, &stats)
+	out, err := w.maskPart(dst, text, p, o.masking, &stats)
 	*counts = program.Counts(stats)
 	return out, err == nil
 }
 
 // members are the members of the objects at a spot.
 type members struct {
-	masking  *Masking
-	spot     *spot
-	required map[string]bool
+	masking *Masking
+	at      spotAddress
 }
 
 func (m *members) Member(name []byte) (program.Member, bool) {
-	c, ok := m.spot.child(string(name))
+	w := m.masking.walker()
+	if w == nil {
+		return program.Member{}, false
+	}
+	s, masker := w.spotAt(m.at), m.masking.masker
+	c, ok := s.child(string(name))
 	if !ok {
 		return program.Member{}, false
 	}
-	member := program.Member{Plan: m.masking.plan(c.place), Required: m.required[string(name)]}
-	switch m.spot.nameTechnique(m.masking.masker, c) {
+	member := program.Member{Plan: m.masking.plan(c.place), Required: s.required()[string(name)]}
+	switch s.nameTechnique(masker, c) {
 	case mask.Pass:
 	case mask.Token:
-		member.Name = m.rename
+		keys := s.keys
+		member.Name = func(dst, name []byte) ([]byte, bool) {
+			out, err := jsontext.AppendQuote(dst, masker.KeyToken(keys, string(name)))
+			return out, err == nil
+		}
 	default:
 		return program.Member{}, false
+	}
+	if c.declared {
+		m.masking.bytes.Add(memberBytes)
 	}
 	return member, true
 }
 
-func (m *members) rename(dst, name []byte) ([]byte, bool) {
-	out, err := jsontext.AppendQuote(dst, m.masking.masker.KeyToken(m.spot.keys, string(name)))
-	return out, err == nil
-}
-
 // items are the items of the arrays at a spot.
 type items struct {
-	masking *Masking
-	spot    *spot
-	rest    atomic.Pointer[program.Plan] // of the items without places of their own
+	walker func() *walker
+	plan   func(*place) *program.Plan
+	at     spotAddress
+	marks  marks
+	tuple  []atomic.Pointer[program.Plan] // of the first items, which have places of their own
+	rest   atomic.Pointer[program.Plan]   // of the others, but for those that the overlay names
+}
+
+func newItems(walker func() *walker, plan func(*place) *program.Plan, s *spot) *items {
+	return &items{walker: walker, plan: plan, at: s.address(program.Array), marks: s.marks, tuple: make([]atomic.Pointer[program.Plan], s.tuple)}
 }
 
 func (i *items) Item(at int) *program.Plan {
-	if at < i.spot.tuple || !i.spot.marks.empty() {
-		return i.masking.plan(i.spot.item(at))
+	known := &i.rest
+	switch {
+	case at < len(i.tuple):
+		known = &i.tuple[at]
+	case !i.marks.empty() && i.marks.knows(strconv.Itoa(at)):
+		known = nil
 	}
-	if p := i.rest.Load(); p != nil {
-		return p
+	if known != nil {
+		if p := known.Load(); p != nil {
+			return p
+		}
 	}
-	p := i.masking.plan(i.spot.item(at))
-	i.rest.Store(p)
+	w := i.walker()
+	if w == nil {
+		return unknown
+	}
+	p := i.plan(w.spotAt(i.at).item(at))
+	if known != nil {
+		known.Store(p)
+	}
 	return p
 }
 
-func (i *items) Positional() bool { return i.spot.tuple > 0 }
+func (i *items) Positional() bool { return len(i.tuple) > 0 }
+
+// unknown is the plan where there is no engine to make one now.
+var unknown = program.NewPlan(nowhere{})
+
+type nowhere struct{}
+
+func (nowhere) Step(program.Kind) *program.Step { return program.Unknown }
+
+func (nowhere) Choose(program.Kind, func(*v5.Schema) (holds, known bool)) *program.Step {
+	return program.Unknown
+}
+
+func (nowhere) Rewrite(dst, _ []byte, _ *program.Counts) ([]byte, bool) { return dst, false }

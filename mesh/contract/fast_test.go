@@ -25,10 +25,14 @@ type failer interface {
 }
 
 // sameMasked masks data in both ways, and reports whether the single pass did
-// not leave the document to the walker.
+// not leave the document to the walker. What was found out about masking must do
+// with another engine than that which found it out, so some of them are given up.
 func sameMasked(t failer, c *Contract, data []byte, m *mask.Masker) (fast bool) {
 	t.Helper()
 	g := c.For(m)
+	if len(data)%4 == 0 {
+		c.walker.Store(nil)
+	}
 	before := []byte("before")
 	out, counts, fast := g.rewrite(before, data)
 	var stats Stats

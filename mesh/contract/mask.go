@@ -112,6 +112,9 @@ func (h *maskingCache) get(c *Contract, m *mask.Masker) *Masking {
 		return known
 	}
 	made := newMasking(c, m)
+	if made.root == nil {
+		return made // there is no engine now, or no masker
+	}
 	list := []*Masking{made}
 	if old := h.known.Load(); old != nil {
 		list = append(list, (*old)[:min(len(*old), maxMaskings-1)]...)
@@ -124,7 +127,7 @@ func (h *maskingCache) get(c *Contract, m *mask.Masker) *Masking {
 func (h *maskingCache) size() (n int) {
 	if list := h.known.Load(); list != nil {
 		for _, g := range *list {
-			n += 1024 + planBytes*int(g.count.Load())
+			n += int(g.bytes.Load())
 		}
 	}
 	return n

@@ -8,22 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/lockstep-mesh/lockstep/mesh/contract/program"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 )
-
-// brokenEngine panics with what it was given, as a defect would.
-type brokenEngine struct{}
-
-func (brokenEngine) validate(data []byte, _ program.Verdict) (findings, error) {
-	panic(string(data))
-}
-
-func (brokenEngine) mask(dst, data []byte, _ *Masking, _ *Stats) ([]byte, error) {
-	_ = append(dst, data...)
-	panic(string(data))
-}
-func (brokenEngine) known(string) bool { return false }
 
 // withheldAs masks a document that must be withheld.
 func withheldAs(t testing.TB, c *Contract, data string, m *mask.Masker) *Withheld {
@@ -241,9 +228,10 @@ func TestWithheld(t *testing.T) {
 	if w := withheldAs(t, compile(t, schema, nil, Options{}), `{}`, nil); w.Code != CodePolicy {
 		t.Error(w)
 	}
-	broken := &Contract{engine: brokenEngine{}}
-	if w := withheldAs(t, broken, `"octocat"`, m); w.Code != CodeFault || strings.Contains(w.Error(), "octocat") {
-		t.Error(w)
+	broken := &Masking{masker: m, contract: &Contract{options: Options{Gather: func() (*jsonschema.Bundle, error) { panic("octocat") }}}}
+	var w *Withheld
+	if out, _, err := broken.Mask(nil, []byte(`"octocat"`)); !errors.As(err, &w) || w.Code != CodeFault || strings.Contains(w.Error(), "octocat") {
+		t.Errorf("%s, %v", out, err)
 	}
 }
 

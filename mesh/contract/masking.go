@@ -74,13 +74,13 @@ func (w *walker) mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error
 		return dst, withheld
 	}
 	r := maskings.Get().(*masking)
-	out, err := r.run(dst, data, value, w.root, g, stats, toMask)
+	out, err := r.run(w, dst, data, value, w.root, g, stats, toMask)
 	if errors.Is(err, errNeedsEvent) {
 		*stats = Stats{}
 		r.event.Document = value
-		if out, err = r.run(dst, data, value, w.root, g, stats, toCollect); err == nil {
+		if out, err = r.run(w, dst, data, value, w.root, g, stats, toCollect); err == nil {
 			*stats = Stats{}
-			out, err = r.run(dst, data, value, w.root, g, stats, toMaskKnowing)
+			out, err = r.run(w, dst, data, value, w.root, g, stats, toMaskKnowing)
 		}
 		r.event.Reset()
 	}
@@ -96,14 +96,14 @@ func (w *walker) maskPart(dst, data []byte, p *place, g *Masking, stats *Stats) 
 		return dst, err
 	}
 	r := maskings.Get().(*masking)
-	out, err := r.run(dst, data, value, p, g, stats, toMask)
+	out, err := r.run(w, dst, data, value, p, g, stats, toMask)
 	maskings.Put(r)
 	return out, err
 }
 
 // run goes through the whole of data, which is value at p.
-func (r *masking) run(dst, data []byte, value any, p *place, g *Masking, stats *Stats, why phase) ([]byte, error) {
-	r.walker, r.masker, r.fields, r.out, r.stats, r.phase = g.walker, g.masker, g, dst, stats, why
+func (r *masking) run(w *walker, dst, data []byte, value any, p *place, g *Masking, stats *Stats, why phase) ([]byte, error) {
+	r.walker, r.masker, r.fields, r.out, r.stats, r.phase = w, g.masker, g, dst, stats, why
 	r.effort = program.NewEffort(program.MaxEffort(len(data)))
 	r.in = surroundings{document: value, effort: &r.effort}
 	r.reads(data)

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 
@@ -18,7 +19,8 @@ const (
 	confluentTags      = "confluent:tags"
 )
 
-// node is one subschema: what it says about a value's classes, names and items,
+// node is one subschema, with an id that is the same whenever the schema is
+// compiled: what it says about a value's classes, names and items,
 // and which other subschemas it applies to the same value.
 type node struct {
 	id     int
@@ -88,6 +90,7 @@ type graph struct {
 	linked *jsonschema.Linked
 	root   *node
 	nodes  map[*v5.Schema]*node
+	byID   []*node
 	// dynamic are the schemas that a $dynamicRef or $recursiveRef may lead to.
 	dynamic []*v5.Schema
 	unread  func(*v5.Schema, string) (*v5.Schema, error)
@@ -105,12 +108,12 @@ func newGraph(linked *jsonschema.Linked) *graph {
 	// under it. More of them come to light by following them.
 	for known := -1; known != len(g.dynamic); {
 		known = len(g.dynamic)
-		for _, n := range g.inOrder() {
+		for _, n := range g.byID {
 			g.addDynamic(n)
 		}
 		g.complete()
 	}
-	for _, n := range g.inOrder() {
+	for _, n := range g.byID {
 		for _, name := range sortedNames(n.properties) {
 			if sub := n.properties[name]; sub.tied() {
 				n.telling = append(n.telling, telling{name, sub})
@@ -130,14 +133,6 @@ func (n *node) tied() bool {
 	return false
 }
 
-func (g *graph) inOrder() []*node {
-	nodes := make([]*node, len(g.nodes))
-	for _, n := range g.nodes {
-		nodes[n.id] = n
-	}
-	return nodes
-}
-
 // node is the node of a schema, which complete fills in.
 func (g *graph) node(s *v5.Schema) *node {
 	if s == nil {
@@ -146,8 +141,8 @@ func (g *graph) node(s *v5.Schema) *node {
 	if n, ok := g.nodes[s]; ok {
 		return n
 	}
-	n := &node{id: len(g.nodes), schema: s}
-	g.nodes[s] = n
+	n := &node{id: len(g.byID), schema: s}
+	g.nodes[s], g.byID = n, append(g.byID, n)
 	g.todo = append(g.todo, n)
 	return n
 }
@@ -242,10 +237,10 @@ func (g *graph) fillObject(n *node) {
 		n.properties[name] = g.node(s.Properties[name])
 		g.names[name] = true
 	}
-	for pattern, sub := range s.PatternProperties {
-		n.patterns = append(n.patterns, patternNode{pattern, g.node(sub)})
+	patterns := slices.SortedFunc(maps.Keys(s.PatternProperties), func(a, b *regexp.Regexp) int { return compareStrings(a.String(), b.String()) })
+	for _, pattern := range patterns {
+		n.patterns = append(n.patterns, patternNode{pattern, g.node(s.PatternProperties[pattern])})
 	}
-	slices.SortFunc(n.patterns, func(a, b patternNode) int { return compareStrings(a.pattern.String(), b.pattern.String()) })
 	switch additional := s.AdditionalProperties.(type) {
 	case bool:
 		if additional {

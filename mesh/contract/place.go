@@ -17,6 +17,16 @@ import (
 type place struct {
 	roots []*node // apply in any case; by id
 	maybe []*node // apply if the value is valid under them ("contains"); by id
+	standing
+	id string // what makes it up, once it is interned; see key
+
+	static atomic.Pointer[spot] // the only spot, where nothing depends on the value
+	spots  sync.Map             // string (which branches apply) -> *spot
+	kept   atomic.Int32         // how many spots
+}
+
+// standing is what the overlay and the values around a place say of it.
+type standing struct {
 	marks marks
 
 	around     mask.Class // class of the nearest container that has one of its own
@@ -26,10 +36,11 @@ type place struct {
 	undeclared bool       // nothing declares or admits a value here
 	opened     bool       // what a string holds begins here
 	text       bool       // and is a text
+}
 
-	static atomic.Pointer[spot] // the only spot, where nothing depends on the value
-	spots  sync.Map             // string (which branches apply) -> *spot
-	kept   atomic.Int32         // how many spots
+// plain reports whether nothing is said.
+func (s *standing) plain() bool {
+	return s.marks.empty() && s.around == "" && s.aroundKeys == "" && s.named == (mask.Mark{}) && s.namedOut == "" && !s.undeclared && !s.opened && !s.text
 }
 
 // maxSpots bounds the spots that are remembered of one place: documents choose
@@ -107,8 +118,9 @@ func (s *places) intern(p *place) *place {
 	if known := s.known[string(key)]; known != nil {
 		return known
 	}
+	p.id = string(key)
 	if len(s.known) < maxPlaces {
-		s.known[string(key)] = p
+		s.known[p.id] = p
 	}
 	return p
 }
@@ -120,6 +132,9 @@ func (p *place) key() []byte {
 		for _, n := range nodes {
 			key = binary.AppendUvarint(key, uint64(n.id))
 		}
+	}
+	if p.plain() {
+		return key
 	}
 	for _, paths := range [...][]*mask.Path{p.marks.exact, p.marks.wildcard, p.marks.definitions} {
 		key = binary.AppendUvarint(key, uint64(len(paths)))
@@ -142,10 +157,12 @@ func (p *place) key() []byte {
 // spot is a place for one kind of value there: all the subschemas that apply,
 // and what follows from them.
 type spot struct {
-	walker *walker
-	nodes  []*node
-	reach  map[*node][]*node // nodes that one with unevaluated… applies in place
-	marks  marks
+	walker    *walker
+	place     *place
+	decisions string // which of the place's spots it is
+	nodes     []*node
+	reach     map[*node][]*node // nodes that one with unevaluated… applies in place
+	marks     marks
 
 	class    mask.Class // the value's class; empty if it has none
 	content  *content   // what strings hold; nil if they are what they are
@@ -204,9 +221,10 @@ func (s *spot) child(name string) (child, bool) {
 	declaredBySchema := c.declared
 	c.declared = c.declared || inOverlay
 	c.place = s.walker.places.intern(&place{
-		roots: normal(roots), marks: s.marks.step(name),
-		around: s.around, aroundKeys: s.keys, named: named, namedOut: s.namedOut,
-		undeclared: s.undeclared || !admitted,
+		roots: normal(roots), standing: standing{
+			marks: s.marks.step(name), around: s.around, aroundKeys: s.keys, named: named, namedOut: s.namedOut,
+			undeclared: s.undeclared || !admitted,
+		},
 	})
 	// Only names that schema or overlay know are remembered: there is no bound on others.
 	if declaredBySchema || inOverlay {
@@ -265,8 +283,9 @@ func (s *spot) item(i int) *place {
 		}
 	}
 	p := s.walker.places.intern(&place{
-		roots: normal(roots), maybe: normal(maybe), marks: s.marks.step(strconv.Itoa(i)),
-		around: s.around, aroundKeys: s.keys, namedOut: s.namedOut, undeclared: s.undeclared,
+		roots: normal(roots), maybe: normal(maybe), standing: standing{
+			marks: s.marks.step(strconv.Itoa(i)), around: s.around, aroundKeys: s.keys, namedOut: s.namedOut, undeclared: s.undeclared,
+		},
 	})
 	if !alone {
 		s.rest.Store(p)

@@ -5,25 +5,31 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"sync"
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
 
+	"github.com/lockstep-mesh/lockstep/mesh/internal/intern"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 )
 
-// shapes remembers shapes by what they demand: most places demand nothing, or
-// one of a few formats.
-type shapes struct {
-	mu    sync.Mutex
-	known map[string]*mask.Shape
-}
+// shapes are the shapes in use, of all contracts, by what they demand: most places
+// demand nothing, or one of a few formats and patterns.
+var shapes = intern.New[string](func(s *mask.Shape) int {
+	n := 512
+	for _, pattern := range s.Patterns {
+		n += patternBytes + 40*len(pattern)
+	}
+	for _, text := range s.Enum {
+		n += 32 + len(text)
+	}
+	return n
+})
 
-// maxShapes bounds how many shapes are remembered.
-const maxShapes = 1 << 12
+// patternBytes is about what a pattern takes that values are made after.
+const patternBytes = 4096
 
-// intern is the remembered shape that equals s, or s compiled.
-func (m *shapes) intern(s *mask.Shape) *mask.Shape {
+// sharedShape is the shape in use that equals s, or s compiled.
+func sharedShape(s *mask.Shape) *mask.Shape {
 	key := fmt.Sprintf("%q %q %d %d %v %q", s.Format, s.Patterns, s.MinLength, s.MaxLength, s.Integer, s.Enum)
 	for _, r := range [...]*big.Rat{s.Minimum, s.Maximum, s.Above, s.Below, s.MultipleOf} {
 		key += " "
@@ -31,16 +37,7 @@ func (m *shapes) intern(s *mask.Shape) *mask.Shape {
 			key += r.RatString()
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if known := m.known[key]; known != nil {
-		return known
-	}
-	s.Compile()
-	if len(m.known) < maxShapes {
-		m.known[key] = s
-	}
-	return s
+	return shapes.Get(key, s.Compile)
 }
 
 // newShape gathers what subschemas demand of a value that is no container.

@@ -27,17 +27,16 @@ type walker struct {
 	open    bool
 	limits  strictjson.Limits
 	places  places
-	shapes  shapes
 	root    *place
 }
 
 func newWalker(linked *jsonschema.Linked, o Options) *walker {
 	w := &walker{
 		linked: linked, graph: newGraph(linked), overlay: o.Overlay, open: o.Open, limits: o.Limits,
-		places: places{known: map[string]*place{}}, shapes: shapes{known: map[string]*mask.Shape{}},
+		places: places{known: map[string]*place{}},
 	}
 	exact, wildcard := o.Overlay.Subject(o.Subject)
-	w.root = w.places.intern(&place{roots: []*node{w.graph.root}, marks: marks{exact: exact, wildcard: wildcard}})
+	w.root = w.places.intern(&place{roots: []*node{w.graph.root}, standing: standing{marks: marks{exact: exact, wildcard: wildcard}}})
 	return w
 }
 

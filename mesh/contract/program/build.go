@@ -94,6 +94,9 @@ func (b *builder) groupOf(roots []conjunction, mayBeNil bool) *group {
 	if g := b.groups[string(key)]; g != nil {
 		return g
 	}
+	if g := b.plainGroup(roots); g != nil {
+		return g
+	}
 	g := &group{uncommon: &uncommon{}}
 	b.groups[string(key)] = g
 	a := &assembly{builder: b, group: g, byNode: map[*node]int{}}

@@ -164,7 +164,7 @@ func (a *assembly) finishString(i int, n *node) {
 	if s.MinLength != -1 || s.MaxLength != -1 || s.Pattern != nil || n.format != nil {
 		check := textual{unit: unit(i), min: s.MinLength, max: s.MaxLength, format: n.format}
 		if s.Pattern != nil {
-			check.pattern = automaton.New(s.Pattern)
+			check.pattern = automaton.Shared(s.Pattern)
 		}
 		check.needs = check.pattern != nil || check.format != nil
 		a.group.text = append(a.group.text, check)

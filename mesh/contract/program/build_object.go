@@ -157,7 +157,7 @@ func (a *assembly) names() (known []string, patterns []*automaton.Pattern) {
 			}
 			for expr := range s.PatternProperties {
 				if !slices.ContainsFunc(patterns, func(p *automaton.Pattern) bool { return p.Expr().String() == expr.String() }) {
-					patterns = append(patterns, automaton.New(expr))
+					patterns = append(patterns, automaton.Shared(expr))
 				}
 			}
 		}

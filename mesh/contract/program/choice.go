@@ -49,7 +49,7 @@ func (s *Step) choose(g *group, p *Plan, k Kind, fail set) *Step {
 		}
 	}
 	step := p.chosen(g, k, fail)
-	if len(list) < maxChoices {
+	if len(list) < maxChoices && step != Unknown {
 		old := s.choices.known.Load()
 		grown := []choice{{g, fail, step}}
 		if old != nil {

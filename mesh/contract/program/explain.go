@@ -17,10 +17,11 @@ type Part struct {
 }
 
 // Explain tells for each subschema that a document can meet whether it is fast,
-// ordered by where they are written. The caller must not change the result.
+// ordered by where they are written; nothing, unless the program was compiled to
+// explain. The caller must not change the result.
 func (p *Program) Explain() []Part { return p.parts }
 
-// Fast reports whether all of the schema is.
+// Fast reports whether all of the schema is, given that the program explains.
 func (p *Program) Fast() bool {
 	return !slices.ContainsFunc(p.parts, func(part Part) bool { return !part.Fast })
 }

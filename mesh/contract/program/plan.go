@@ -131,11 +131,18 @@ func (p *Plan) step(k Kind) *Step {
 		return s
 	}
 	s := p.source.Step(k)
+	if s == Unknown {
+		return s
+	}
 	if !p.steps[k].CompareAndSwap(nil, s) {
 		return p.steps[k].Load()
 	}
 	return s
 }
+
+// Unknown is the answer of a source that can't tell now: it gives the document up, and
+// is not remembered.
+var Unknown = &Step{Action: Refuse}
 
 // knownMembers are the members that a group of the program knows by index, as far
 // as they have been met.

@@ -13,6 +13,8 @@ import (
 type Options struct {
 	Open   bool              // admit properties that the schema doesn't declare
 	Limits strictjson.Limits // on documents
+	// Explain keeps what Explain tells, which takes a third of a program's memory.
+	Explain bool
 }
 
 // Program is a compiled schema. It is immutable and safe for concurrent use.
@@ -23,6 +25,7 @@ type Program struct {
 	root   *group // nil: everything is valid
 	whole  string // why documents are validated whole by v5; empty if they aren't
 	parts  []Part
+	size   int
 }
 
 // runs are shared by all programs, so that many of them need no more memory.
@@ -68,11 +71,15 @@ func Compile(linked *jsonschema.Linked, o Options) *Program {
 	s := survey(linked)
 	if p.whole = s.whole; p.whole != "" {
 		p.schema = linked.Schema
+		p.size = linked.Size()
 	} else {
 		b := newBuilder(s, o.Open)
 		p.root = b.compile(linked.Schema)
+		p.size = sizeOf(b.groups, linked.Size())
 	}
-	p.parts = s.explain(linked)
+	if o.Explain {
+		p.parts = s.explain(linked)
+	}
 	return p
 }
 

@@ -26,8 +26,8 @@ func newSubject(b *jsonschema.Bundle) (*subject, error) {
 	}
 	return &subject{
 		linked: linked,
-		open:   program.Compile(linked, program.Options{Open: true}),
-		closed: program.Compile(linked, program.Options{}),
+		open:   program.Compile(linked, program.Options{Open: true, Explain: true}),
+		closed: program.Compile(linked, program.Options{Explain: true}),
 	}, nil
 }
 

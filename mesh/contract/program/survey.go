@@ -31,6 +31,7 @@ type node struct {
 	branches []*v5.Schema
 	trivial  bool   // admits everything and says nothing
 	twin     *node  // says the same; itself, if no other is known
+	shape    string // all that it says, if that is all in its shape
 	why      string // why it is left to v5; empty if it isn't
 	sealed   bool   // unevaluatedProperties is false
 	partly   string // why some values are shown to v5 though the rest is fast

@@ -13,6 +13,8 @@ import (
 	"sort"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/lockstep-mesh/lockstep/mesh/internal/intern"
 )
 
 // Pattern is a regular expression. Most of those in schemas are small, so they
@@ -46,6 +48,27 @@ const (
 	maxTransitions = 1 << 14
 	maxWork        = 1 << 18 // instructions looked at while making it
 )
+
+// shared are the patterns that all schemas use together: the same few expressions stand in most.
+var shared = intern.New[string](func(p *Pattern) int { return p.size() })
+
+// Shared is the pattern of a compiled expression, one for all who ask for it.
+func Shared(expr *regexp.Regexp) *Pattern {
+	return shared.Get(expr.String(), func() *Pattern { return New(expr) })
+}
+
+// SharedSize is about the memory that the shared patterns take that are in use, in
+// bytes.
+func SharedSize() int { return shared.Size() }
+
+// size is about the memory that the pattern takes, in bytes, its expression included.
+func (p *Pattern) size() int {
+	n := 1024 + 40*len(p.expr.String()) + 2*cap(p.next) + cap(p.final) + 4*cap(p.bounds)
+	if p.sequence != nil {
+		n += p.sequence.size()
+	}
+	return n
+}
 
 // New makes a pattern of a compiled expression.
 func New(expr *regexp.Regexp) *Pattern {

@@ -63,6 +63,9 @@ func (s *sequence) match(text []byte) (matches, certain bool) {
 	return i == len(text), true
 }
 
+// size is about the memory that the sequence takes, in bytes.
+func (s *sequence) size() int { return 544 + 32*cap(s.steps) }
+
 // newSequence is the sequence that parsed is; nil if it is none.
 func newSequence(parsed *syntax.Regexp) *sequence {
 	if parsed.Op != syntax.OpConcat || len(parsed.Sub) < 2 || parsed.Sub[0].Op != syntax.OpBeginText ||

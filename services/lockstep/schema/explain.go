@@ -51,7 +51,7 @@ func Explain(ctx context.Context, app *cli.App, f ExplainFlags) error {
 		return &cli.Error{Code: "schema", What: "the schema cannot be compiled", Where: s.Name, Cause: err, Cure: "correct it first"}
 	}
 	e := explanation{Schema: s.Name, Slow: []slowPart{}}
-	for _, part := range program.Compile(linked, program.Options{Open: f.Open}).Explain() {
+	for _, part := range program.Compile(linked, program.Options{Open: f.Open, Explain: true}).Explain() {
 		e.Parts++
 		if !part.Fast {
 			e.Slow = append(e.Slow, slowPart{Pointer: part.Pointer, Why: part.Why})
