@@ -63,3 +63,29 @@ func TestContractsThatRest(t *testing.T) {
 		t.Errorf("what is known was asked for again: gathered %d times, %d bytes, then %d", gathered-before, size, rests.Size())
 	}
 }
+
+// Guards against masking by what holds for another contract: both refer to a document
+// with alternatives, which has another number in each.
+func TestContractsThatShare(t *testing.T) {
+	common := &jsonschema.Bundle{Document: parse(t, `{"properties":{"kind":{"enum":["a","b"]}},"if":{"properties":{"kind":{"const":"a"}}},"then":{"properties":{"v":{"x-lockstep-class":"public"}}},`+
+		`"else":{"properties":{"v":{"x-lockstep-class":"text","type":"string"}}}}`)}
+	m := masker(t, testers(), "staging")
+	for _, references := range []map[string]*jsonschema.Bundle{{"common": common}, {"aside": {Document: parse(t, `true`)}, "common": common}} {
+		c, err := Compile(&jsonschema.Bundle{Document: parse(t, `{"properties":{"x":{"$ref":"common"},"y":{"$ref":"common"}}}`), References: references}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document, want := range map[string]string{
+			`{"x":{"kind":"a","v":"shown"},"y":{"kind":"b","v":"hidden"}}`: `{"x":{"kind":"a","v":"shown"},"y":{"kind":"b","v":"[redacted]"}}`,
+			`{"y":{"kind":"a","v":1}}`:                                     `{"y":{"kind":"a","v":1}}`,
+		} {
+			sameMasked(t, c, []byte(document), m)
+			if out, _, err := c.Mask(nil, []byte(document), m); err != nil || string(out) != want {
+				t.Errorf("%s, %v, want %s", out, err, want)
+			}
+		}
+		if n := c.For(m).Slow(); n > 0 {
+			t.Errorf("%d documents were left to the slow engine", n)
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 )
 
 // The bounds on a program. Beyond them groups are left to v5.
@@ -19,9 +21,15 @@ const (
 // builder makes groups.
 type builder struct {
 	*surveyed
+	linked *jsonschema.Linked
 	open   bool
 	groups map[string]*group
 	todo   []*assembly
+
+	made    map[definition]*group // for definitions, here
+	foreign map[*group]bool       // made for other programs
+	counted map[*group]bool       // made here, for others too
+	uses    []*shared             // those that the program must keep alive
 }
 
 // conjunction are schemas that stand or fall together.
@@ -56,8 +64,11 @@ type unitParts struct {
 	never  bool
 }
 
-func newBuilder(s *surveyed, open bool) *builder {
-	return &builder{surveyed: s, open: open, groups: map[string]*group{}}
+func newBuilder(s *surveyed, linked *jsonschema.Linked, open bool) *builder {
+	return &builder{
+		surveyed: s, linked: linked, open: open, groups: map[string]*group{},
+		made: map[definition]*group{}, foreign: map[*group]bool{}, counted: map[*group]bool{},
+	}
 }
 
 func (b *builder) compile(schema *v5.Schema) *group {
@@ -67,6 +78,7 @@ func (b *builder) compile(schema *v5.Schema) *group {
 		b.todo = b.todo[:len(b.todo)-1]
 		a.finish()
 	}
+	b.share()
 	return root
 }
 
@@ -95,7 +107,16 @@ func (b *builder) groupOf(roots []conjunction, mayBeNil bool) *group {
 		return g
 	}
 	if g := b.plainGroup(roots); g != nil {
+		b.foreign[g] = true
 		return g
+	}
+	d, isDefinition := b.definition(roots)
+	if isDefinition {
+		if known := definitions.Find(d); known != nil {
+			b.groups[string(key)], b.foreign[known.group] = known.group, true
+			b.uses = append(b.uses, known)
+			return known.group
+		}
 	}
 	g := &group{uncommon: &uncommon{}}
 	b.groups[string(key)] = g
@@ -105,6 +126,9 @@ func (b *builder) groupOf(roots []conjunction, mayBeNil bool) *group {
 		return g
 	}
 	b.todo = append(b.todo, a)
+	if isDefinition {
+		b.made[d] = g
+	}
 	return g
 }
 

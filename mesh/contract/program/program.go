@@ -25,6 +25,7 @@ type Program struct {
 	root   *group // nil: everything is valid
 	whole  string // why documents are validated whole by v5; empty if they aren't
 	parts  []Part
+	uses   []*shared // what it has in common with others
 	size   int
 }
 
@@ -73,9 +74,9 @@ func Compile(linked *jsonschema.Linked, o Options) *Program {
 		p.schema = linked.Schema
 		p.size = linked.Size()
 	} else {
-		b := newBuilder(s, o.Open)
+		b := newBuilder(s, linked, o.Open)
 		p.root = b.compile(linked.Schema)
-		p.size = sizeOf(b.groups, linked.Size())
+		p.size, p.uses = b.size(), b.uses
 	}
 	if o.Explain {
 		p.parts = s.explain(linked)

@@ -10,17 +10,23 @@ import (
 // patterns among others, is not in it (see SharedSize, automaton.SharedSize).
 func (p *Program) Size() int { return p.size }
 
-// sizeOf is about the memory that groups take, of a schema that takes so much when it is
-// linked: any part of it may lead to all others, so it is kept if something is left to
-// jsonschema v5.
-func sizeOf(groups map[string]*group, linked int) (n int) {
+// SharedSize is about the memory that the groups take which programs share, in bytes.
+func SharedSize() int { return plainGroups.Size() + definitions.Size() }
+
+// size is about the memory that the groups take which are not shared. Any part of the
+// linked schema may lead to all others, so the whole of it is kept if something is left
+// to jsonschema v5.
+func (b *builder) size() (n int) {
 	whole := false
-	for _, g := range groups {
+	for _, g := range b.groups {
+		if b.foreign[g] || b.counted[g] {
+			continue
+		}
 		n += g.footprint()
 		whole = whole || g.uncommon != nil && len(g.opaque)+len(g.schemas) > 0
 	}
 	if whole {
-		n += linked
+		n += b.linked.Size()
 	}
 	return n
 }

@@ -31,6 +31,7 @@ type node struct {
 	branches []*v5.Schema
 	trivial  bool   // admits everything and says nothing
 	twin     *node  // says the same; itself, if no other is known
+	referred bool   // a reference leads to it
 	shape    string // all that it says, if that is all in its shape
 	why      string // why it is left to v5; empty if it isn't
 	sealed   bool   // unevaluatedProperties is false
@@ -50,6 +51,9 @@ func survey(linked *jsonschema.Linked) *surveyed {
 			for _, next := range list {
 				s.reach(next)
 			}
+		}
+		if n.schema.Ref != nil {
+			s.nodes[n.schema.Ref].referred = true
 		}
 	}
 	s.unseal()

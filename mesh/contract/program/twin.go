@@ -21,9 +21,6 @@ import (
 // shape.
 var plainGroups = intern.New[string]((*group).footprint)
 
-// SharedSize is about the memory that the groups take which programs share, in bytes.
-func SharedSize() int { return plainGroups.Size() }
-
 // plainGroup is the group with these roots if they are one schema, and it says nothing
 // but what is in its shape; nil otherwise.
 func (b *builder) plainGroup(roots []conjunction) *group {

@@ -28,13 +28,17 @@ func New[K comparable, V any](size func(*V) int) *Pool[K, V] {
 	return &Pool[K, V]{size: size, known: map[K]weak.Pointer[V]{}}
 }
 
+// Find is the value with a key; nil if there is none.
+func (p *Pool[K, V]) Find(key K) *V {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.known[key].Value()
+}
+
 // Get is the value with a key, made if there is none. Two that are asked for at once
 // may both be made; all get the same one.
 func (p *Pool[K, V]) Get(key K, create func() *V) *V {
-	p.mu.RLock()
-	known := p.known[key].Value()
-	p.mu.RUnlock()
-	if known != nil {
+	if known := p.Find(key); known != nil {
 		return known
 	}
 	made := create()

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/lockstep-mesh/lockstep/services/internal/shop"
@@ -22,6 +23,13 @@ const orderType = "orders.order.created"
 type event struct {
 	key  string // the order's id
 	data []byte
+}
+
+// again is the same event with another key, for rounds from 1 on.
+func (e event) again(round int) event {
+	const digits = 6 // of the key's end; it is a UUID
+	key := e.key[:len(e.key)-digits] + fmt.Sprintf("%0*x", digits, round)
+	return event{key: key, data: bytes.ReplaceAll(e.data, []byte(e.key), []byte(key))}
 }
 
 // orders takes orders of about 496 bytes out of a shop's history.

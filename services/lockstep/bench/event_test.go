@@ -40,7 +40,11 @@ func TestOrdersAreWhatTheyAreSaidToBe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range events {
+	valid := small[0].contract
+	for _, e := range append(events, events[0].again(1), events[7].again(1<<16)) {
+		if err := valid.Validate(e.data); err != nil {
+			t.Fatal(err)
+		}
 		if !bytes.Contains(e.data, []byte(`"order_id":"`+e.key+`"`)) {
 			t.Fatalf("the key of %s is %s", e.data, e.key)
 		}

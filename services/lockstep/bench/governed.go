@@ -24,7 +24,7 @@ type system struct {
 	url         string                         // where events are published
 	login       []nats.Option                  // with what
 	subject     func(i int, key string) string // of the i-th event
-	variety     int                            // how many different subjects there are without their keys; at least 1
+	variety     int                            // how many different subjects are published on, at least
 	stored      []counter                      // what has been stored where events are published, by stream
 	delivered   []counter                      // what has arrived at the destination, if there is one
 	destination string                         // where events are delivered
@@ -40,11 +40,15 @@ type publication struct {
 	data    []byte
 }
 
-// publications are events enough for all subjects, made once.
+// publications are events enough for all subjects, made once. Each has a key, and so
+// a subject, of its own.
 func (s *system) publications(events []event) []publication {
 	list := make([]publication, max(len(events), s.variety))
 	for i := range list {
 		e := events[i%len(events)]
+		if round := i / len(events); round > 0 {
+			e = e.again(round)
+		}
 		list[i] = publication{s.subject(i, e.key), e.data}
 	}
 	return list

@@ -22,7 +22,17 @@ func scales() []measurement {
 			name: fmt.Sprintf("scale/types-%d", n), unit: perSecond, better: higher, targets: []target{atLeast(0.9)},
 			what:   fmt.Sprintf("as publish, spread over %d event types with a schema each", n),
 			versus: "the same with one event type",
-			run:    func(ctx context.Context, t *trial) error { return t.types(ctx, n) },
+			run: func(ctx context.Context, t *trial) error {
+				return t.types(ctx, n, false, func(s *system, events []event) side { return s.checked(asynchronous(s, events)) })
+			},
+		})
+	}
+	for _, n := range []int{10, 1000, 10000} {
+		list = append(list, measurement{
+			name: fmt.Sprintf("scale/routed-types-%d", n), unit: perSecond, better: higher, targets: []target{atLeast(0.9)},
+			what:   fmt.Sprintf("as deliver/interval, spread over %d event types with a schema each", n),
+			versus: "the same with one event type",
+			run:    func(ctx context.Context, t *trial) error { return t.types(ctx, n, true, (*system).sustained) },
 		})
 	}
 	for _, n := range []int{1, 10, 50} {
@@ -45,12 +55,12 @@ func (t *trial) quickly(n, most int, of string) int {
 	return most
 }
 
-func (t *trial) types(ctx context.Context, n int) error {
+func (t *trial) types(ctx context.Context, n int, routed bool, of func(*system, []event) side) error {
 	n = t.quickly(n, quickTypes, "event types")
-	interval := layout{durability: topology.DurabilityInterval}
-	many := interval
+	one := layout{durability: topology.DurabilityInterval, routed: routed}
+	many := one
 	many.types = n
-	return t.meshes(ctx, many, interval, func(s *system, events []event) side { return s.checked(asynchronous(s, events)) })
+	return t.meshes(ctx, many, one, of)
 }
 
 func (t *trial) routes(ctx context.Context, n int) error {
@@ -64,7 +74,8 @@ func (t *trial) routes(ctx context.Context, n int) error {
 	return t.meshes(ctx, many, one, (*system).sustained)
 }
 
-// meshes compares two meshes.
+// meshes compares two meshes. The same events are published on both, on as many
+// subjects: what these cost the servers is not what is compared.
 func (t *trial) meshes(ctx context.Context, governed, against layout, of func(*system, []event) side) (err error) {
 	events, err := orders(pool)
 	if err != nil {
@@ -78,6 +89,7 @@ func (t *trial) meshes(ctx context.Context, governed, against layout, of func(*s
 			return err
 		}
 		defer func() { err = errors.Join(err, s.shut(ctx)) }() //nolint:revive // both run until the end
+		s.variety = max(governed.variety(), against.variety())
 		if err := s.touch(ctx, events); err != nil {
 			return err
 		}
