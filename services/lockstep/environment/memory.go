@@ -13,19 +13,22 @@ import (
 // what it needs.
 const (
 	smallMemory = 80 << 20 // up to here the collector leaves it alone
-	spareMemory = 16 << 20 // above, it may hold so much more than what lives, or a quarter more
+	// Above, it may hold so much more than what lives, or a quarter more than what the
+	// collector has to look at. Most of what lives are the blocks that the server has
+	// written or read in the last ten seconds, which cost the collector nothing.
+	spareMemory = 16 << 20
 )
 
 // BoundMemory has the garbage collector keep a process that is one environment
 // small, for as long as the process lives; it is for programs, not for packages.
 // It does nothing where GOMEMLIMIT says what is wanted. The bound is soft: what
-// lives always has room, and a quarter more, so that the collector never runs
-// all the time.
+// lives always has room, and some more, so that the collector never runs all the
+// time.
 func BoundMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	boundMemory(0)
+	boundMemory(0, 0)
 	afterCollection()
 }
 
@@ -39,6 +42,7 @@ func afterCollection() {
 			{Name: "/memory/classes/heap/objects:bytes"},
 			{Name: "/memory/classes/heap/free:bytes"},
 			{Name: "/memory/classes/heap/unused:bytes"},
+			{Name: "/gc/scan/total:bytes"},
 		}
 		metrics.Read(samples)
 		value := func(i int) int64 {
@@ -48,11 +52,11 @@ func afterCollection() {
 			return int64(samples[i].Value.Uint64())
 		}
 		other := value(1) - value(2) - value(3) - value(4) - value(5) // stacks and the runtime's own
-		boundMemory(value(0) + max(other, 0))
+		boundMemory(value(0)+max(other, 0), value(6))
 		afterCollection()
 	}, 0)
 }
 
-func boundMemory(needed int64) {
-	debug.SetMemoryLimit(max(smallMemory, needed+max(needed/4, spareMemory)))
+func boundMemory(needed, scanned int64) {
+	debug.SetMemoryLimit(max(smallMemory, needed+max(scanned/4, spareMemory)))
 }

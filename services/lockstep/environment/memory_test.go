@@ -29,12 +29,23 @@ func TestMemoryBoundFollowsWhatLives(t *testing.T) {
 	if limit := debug.SetMemoryLimit(-1); limit > 1<<30 {
 		t.Fatalf("the bound is %d bytes", limit)
 	}
-	needed := make([]byte, 256<<20)
-	for deadline := time.Now().Add(10 * time.Second); debug.SetMemoryLimit(-1) < int64(len(needed)*5/4); {
-		if time.Now().After(deadline) {
-			t.Fatalf("with %d bytes in use, the bound is %d", len(needed), debug.SetMemoryLimit(-1))
+	within := func(least, most int64) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; runtime.GC() {
+			limit := debug.SetMemoryLimit(-1)
+			if limit >= least && limit <= most {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the bound is %d, want %d to %d", limit, least, most)
+			}
 		}
-		runtime.GC()
 	}
-	runtime.KeepAlive(needed)
+	const mega = 1 << 20
+	blocks := make([]byte, 256*mega) // the collector need not look at them
+	within((256+16)*mega, (256+50)*mega)
+	runtime.KeepAlive(blocks)
+	pointers := make([]*byte, 256*mega/8)
+	within((256+64)*mega, (256+100)*mega)
+	runtime.KeepAlive(pointers)
 }
