@@ -94,6 +94,7 @@ func (s *system) sustained(events []event) side {
 // together.
 func (s *system) await(ctx context.Context, want uint64) error {
 	last, moved := uint64(0), time.Now()
+	first, begun := uint64(0), moved
 	for {
 		got, err := sum(ctx, s.delivered)
 		if err == nil && s.problem != nil {
@@ -107,6 +108,9 @@ func (s *system) await(ctx context.Context, want uint64) error {
 		case got > want:
 			return fmt.Errorf("%d events are at the destination, more than the %d that were published", got, want)
 		case got != last:
+			if last == 0 {
+				first, begun = got, time.Now()
+			}
 			last, moved = got, time.Now()
 		case time.Since(moved) > stalledAfter:
 			return fmt.Errorf("%d of %d events are at the destination, and no more came in %s", got, want, stalledAfter)
@@ -114,7 +118,18 @@ func (s *system) await(ctx context.Context, want uint64) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(poll * time.Duration(len(s.delivered))): // asking costs, too
+		case <-time.After(s.patience(got-first, want-got, time.Since(begun))):
 		}
 	}
+}
+
+// patience is how long to wait before asking again, if so many events arrived in that
+// time and so many are left: asking many streams costs, too, but how late the last event
+// is noticed counts as well.
+func (s *system) patience(arrived, left uint64, in time.Duration) time.Duration {
+	most := poll * time.Duration(len(s.delivered))
+	if arrived == 0 {
+		return most
+	}
+	return min(max(poll, time.Duration(float64(in)*float64(left)/float64(arrived)/2)), most)
 }
