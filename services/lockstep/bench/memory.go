@@ -18,8 +18,9 @@ import (
 
 const (
 	memoryRate = 10_000 // events a second, at load
-	// For so many of a run's times the load is kept up.
-	loadRuns = 3
+	// For so many of a run's times the load is kept up: longer than the server keeps what
+	// it has written, which is ten seconds.
+	loadRuns = 8
 )
 
 // memories are how much of an environment is in memory. Each environment is
