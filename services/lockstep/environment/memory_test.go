@@ -42,10 +42,11 @@ func TestMemoryBoundFollowsWhatLives(t *testing.T) {
 		}
 	}
 	const mega = 1 << 20
-	blocks := make([]byte, 256*mega) // the collector need not look at them
-	within((256+16)*mega, (256+50)*mega)
+	// What other tests have left lives, too, so there is room for it above.
+	blocks := make([]byte, 512*mega) // the collector need not look at them
+	within((512+16)*mega, (512+110)*mega)
 	runtime.KeepAlive(blocks)
 	pointers := make([]*byte, 256*mega/8)
-	within((256+64)*mega, (256+100)*mega)
+	within((256+64)*mega, (256+64+94)*mega)
 	runtime.KeepAlive(pointers)
 }
