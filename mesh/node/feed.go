@@ -22,6 +22,7 @@ type Feed struct {
 	Stream   string // stream at the exporter
 	Consumer string // durable on that stream
 	Filter   string // what of the stream crosses; empty means all
+	Prefix   string // of the subjects at the exporter, which the importer takes away
 	Into     string // stream at the importer
 }
 
@@ -30,12 +31,25 @@ func (f Feed) deliver() string { return wire.DeliverSubject(f.To, f.Stream, f.Co
 
 // RouteFeeds are the feeds of one route for one domain: its events, and the
 // ledger's records about them.
+//
+// The filter for events is, to the letter, the only subject of the egress stream:
+// then the server takes one message after the other. Otherwise it would search a
+// block's subjects for each message as soon as the destination is behind (measured
+// with 512 subjects: 4.5 µs of CPU an event, a twelfth of all).
 func RouteFeeds(from, to, domain string) []Feed {
 	egress := wire.EgressStream(domain, to)
 	return []Feed{
-		{From: from, To: to, Stream: egress, Consumer: wire.EventConsumer(to), Filter: wire.EventRoot + ".>", Into: wire.DomainStream(domain)},
+		{
+			From: from, To: to, Stream: egress, Consumer: wire.EventConsumer(to), Filter: egressSubjects(domain, to),
+			Prefix: wire.EgressSubject(to, ""), Into: wire.DomainStream(domain),
+		},
 		{From: from, To: to, Stream: egress, Consumer: wire.LedgerConsumer(to), Filter: wire.LedgerRoot + ".>", Into: wire.LedgerStream},
 	}
+}
+
+// egressSubjects are the subjects of an egress stream.
+func egressSubjects(domain, to string) string {
+	return wire.EgressSubject(to, wire.StoredSubject("*", domain+".>"))
 }
 
 // RegistryFeed is the feed by which a leaf replicates the registry.

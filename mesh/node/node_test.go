@@ -117,7 +117,7 @@ func TestFeedsCarryEventsLedgerAndRegistry(t *testing.T) {
 	for i := range 5000 {
 		subject := wire.EgressSubject("staging", wire.StoredSubject("production", "orders.order.created"))
 		if i%100 == 0 {
-			subject = wire.EgressSubject("staging", wire.LedgerSubject("production", "orders", wire.KindWatermark))
+			subject = wire.EgressRecordSubject("staging", "production", "orders", wire.KindWatermark)
 		}
 		if _, err := hub.PublishAsync(subject, fmt.Append(nil, i)); err != nil {
 			t.Fatal(err)

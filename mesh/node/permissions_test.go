@@ -120,7 +120,7 @@ func TestLeafCredentialsReachNothingElse(t *testing.T) {
 		for m.Header.Get("Status") != "" { // heartbeats
 			m = <-got
 		}
-		if m.Subject != wire.StoredSubject("production", "orders.order.masked") {
+		if m.Subject != wire.EgressSubject("staging", wire.StoredSubject("production", "orders.order.masked")) {
 			t.Errorf("the leaf received %s", m.Subject)
 		}
 	case <-time.After(10 * time.Second):

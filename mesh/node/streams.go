@@ -80,12 +80,11 @@ func (n *Node) egressStreams() []jetstream.StreamConfig {
 			if f.Stream != wire.EgressStream(domain, f.To) || f.Consumer != wire.EventConsumer(f.To) {
 				continue
 			}
-			c := base(
-				f.Stream, "events of domain "+domain+" for "+f.To+", masked",
-				wire.EgressSubject(f.To, wire.StoredSubject("*", domain+".>")),
-				wire.EgressSubject(f.To, wire.LedgerSubject("*", domain, "*")),
-			)
-			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: wire.EgressSubject(f.To, ">"), Destination: ">"}
+			c := base(f.Stream, "events of domain "+domain+" for "+f.To+", masked", egressSubjects(domain, f.To))
+			c.SubjectTransform = &jetstream.SubjectTransformConfig{
+				Source:      wire.EgressRecordSubject(f.To, "*", domain, "*"),
+				Destination: wire.LedgerSubject("{{wildcard(1)}}", domain, "{{wildcard(2)}}"),
+			}
 			c.AllowAtomicPublish = true
 			configs = append(configs, c)
 		}
@@ -109,11 +108,15 @@ func (n *Node) sourced(c jetstream.StreamConfig) jetstream.StreamConfig {
 		if f.Into != c.Name {
 			continue
 		}
-		c.Sources = append(c.Sources, &jetstream.StreamSource{
+		source := &jetstream.StreamSource{
 			Name:     f.Stream,
 			External: &jetstream.ExternalStream{APIPrefix: "$JS." + f.From + ".API"},
 			Consumer: &jetstream.StreamConsumerSource{Name: f.Consumer, DeliverSubject: f.deliver()},
-		})
+		}
+		if f.Prefix != "" {
+			source.SubjectTransforms = []jetstream.SubjectTransformConfig{{Source: f.Prefix + ">", Destination: ">"}}
+		}
+		c.Sources = append(c.Sources, source)
 	}
 	return c
 }
@@ -141,6 +144,9 @@ func sameShape(is, want jetstream.StreamConfig) bool {
 		}
 		if s.Consumer != nil {
 			key += " " + s.Consumer.Name + " " + s.Consumer.DeliverSubject
+		}
+		for _, t := range s.SubjectTransforms {
+			key += " " + t.Source + " " + t.Destination
 		}
 		return key
 	}

@@ -25,7 +25,7 @@ const (
 type outcome struct {
 	sequence uint64
 	message  message // in the outcome's own room
-	stored   []byte  // subject under which the egress stream stores it; a part of the message's
+	stored   []byte  // subject under which the destination stores it; own room, too
 	digest   ledger.Digest
 	masked   uint64
 	reason   *Record // why it is withheld; nil if it crosses
@@ -61,22 +61,21 @@ func (o *outcome) setTime(name string, value time.Time) {
 	o.set(name, value.UTC().AppendFormat(room[:0], time.RFC3339Nano))
 }
 
-// end makes the message of what was put into the outcome's room: it is stored
-// under its subject without the first egress bytes.
-func (o *outcome) end(sequence uint64, egress int) {
+// end makes the message of what was put into the outcome's room.
+func (o *outcome) end(sequence uint64) {
 	o.header = append(o.header, "\r\n"...)
-	o.sequence, o.stored = sequence, o.subject[egress:]
+	o.sequence = sequence
 	o.message = message{o.subject, o.header, o.data}
 	o.digest = o.hasher.Digest(sequence, o.stored, &o.fields, o.data)
 }
 
 // reset makes the outcome empty, and keeps its room.
 func (o *outcome) reset() {
-	subject, header, data, hasher := o.subject[:0], o.header[:0], o.data[:0], o.hasher
+	subject, stored, header, data, hasher := o.subject[:0], o.stored[:0], o.header[:0], o.data[:0], o.hasher
 	if cap(data) > keepBuffer {
 		data = nil
 	}
-	*o = outcome{subject: subject, header: header, data: data, hasher: hasher}
+	*o = outcome{subject: subject, stored: stored, header: header, data: data, hasher: hasher}
 }
 
 // release gives the outcome back. Nobody may hold on to anything of it.

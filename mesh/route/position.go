@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -110,7 +111,7 @@ func (r *Route) reopenMessage(ctx context.Context, p *position, m *jetstream.Raw
 		return r.recordRelease(ctx, sequence, r.releaseOf(m.Header))
 	}
 	if m.Header.Get(wire.HeaderReleased) == "" { // a released event counts by its record
-		p.segment.Add(sequence, m.Subject, m.Header, m.Data)
+		p.segment.Add(sequence, strings.TrimPrefix(m.Subject, r.names.egress), m.Header, m.Data)
 	}
 	return nil
 }

@@ -191,7 +191,7 @@ func (r *Route) isMarker(m *jetstream.RawStreamMsg, sequence uint64, stream stri
 	case m.Header.Get(wire.HeaderOriginStream) != stream:
 		err = fmt.Errorf("stream %s was made again since, and the event is gone", r.origin)
 	}
-	return m.Subject == r.names.withheld[len(r.names.egress):], err
+	return m.Subject == r.names.marker, err
 }
 
 // again masks an event as it stands in the origin's stream.
@@ -290,7 +290,7 @@ func (w *writer) recordOf(out *outcome, stamp string) (*message, error) {
 	out.header = out.header[:len(out.header)-len("\r\n")]
 	out.setText(wire.HeaderReleased, stamp)
 	out.setNumber(wire.HeaderCheckpoint, w.at.checkpoint)
-	out.end(out.sequence, len(w.route.names.egress))
+	out.end(out.sequence)
 	m, released, err := w.route.releaseRecord(out.sequence, &out.fields, out.digest)
 	if err == nil {
 		w.at.segment.AddRelease(released)
@@ -319,7 +319,8 @@ func (r *Route) completeRelease(ctx context.Context, o *outlet, p *position, las
 	if last.Header.Get(wire.HeaderReleased) == "" {
 		return nil
 	}
-	if _, _, isEvent := wire.ParseStored(last.Subject); !isEvent {
+	stored, isEvent := strings.CutPrefix(last.Subject, r.names.egress)
+	if !isEvent {
 		return nil
 	}
 	sequence, err := sequenceOf(last.Header)
@@ -328,7 +329,7 @@ func (r *Route) completeRelease(ctx context.Context, o *outlet, p *position, las
 	}
 	var event wire.Fields
 	event.Take(last.Header)
-	m, _, err := r.releaseRecord(sequence, &event, ledger.EventDigest(sequence, last.Subject, last.Header, last.Data))
+	m, _, err := r.releaseRecord(sequence, &event, ledger.EventDigest(sequence, stored, last.Header, last.Data))
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,7 @@ type names struct {
 	stored   string // evt.<from>.
 	egress   string // egress.<to>.
 	withheld string // subject on which markers are written
+	marker   string // subject under which they are stored
 	record   string // withheld.<to>.<domain>.
 }
 
@@ -161,7 +162,7 @@ func start(c Config, observe func(step)) (*Route, error) {
 		origin:   wire.DomainStream(c.Domain), egress: wire.EgressStream(c.Domain, c.To),
 		names: names{
 			stored: wire.StoredSubject(c.From, ""), egress: wire.EgressSubject(c.To, ""),
-			withheld: wire.EgressSubject(c.To, wire.LedgerSubject(c.From, c.Domain, wire.KindWithheld)),
+			withheld: wire.EgressRecordSubject(c.To, c.From, c.Domain, wire.KindWithheld), marker: wire.LedgerSubject(c.From, c.Domain, wire.KindWithheld),
 			record:   wire.WithheldRoot + "." + c.To + "." + c.Domain + ".",
 		},
 		stored: []byte(wire.StoredSubject(c.From, "")), marker: newTemplate(wire.HeaderOrigin, c.From, wire.HeaderHop, firstHop),

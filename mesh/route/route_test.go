@@ -168,6 +168,8 @@ func eventually(t *testing.T, problem func() string) {
 	}
 }
 
+// all are the egress stream's messages, under the subjects that they have at the
+// destination.
 func (o *origin) all(t *testing.T) []*jetstream.RawStreamMsg {
 	t.Helper()
 	s, err := o.js.Stream(t.Context(), wire.EgressStream("orders", "staging"))
@@ -180,6 +182,7 @@ func (o *origin) all(t *testing.T) []*jetstream.RawStreamMsg {
 		if err != nil {
 			t.Fatal(err)
 		}
+		m.Subject = strings.TrimPrefix(m.Subject, "egress.staging.")
 		messages = append(messages, m)
 	}
 	return messages

@@ -29,7 +29,7 @@ func TestStuckDestinationHoldsUpNoOther(t *testing.T) {
 			for i, subject := range stuck.Subjects {
 				stuck.Subjects[i] = strings.Replace(subject, "staging", "testing", 1)
 			}
-			stuck.SubjectTransform = &jetstream.SubjectTransformConfig{Source: wire.EgressSubject("testing", ">"), Destination: ">"}
+			stuck.SubjectTransform.Source = strings.Replace(stuck.SubjectTransform.Source, "staging", "testing", 1)
 			stuck.MaxMsgs, stuck.Discard = 20, jetstream.DiscardNew
 			stream, err := o.js.CreateStream(t.Context(), stuck)
 			if err != nil {

@@ -63,7 +63,8 @@ func (r *Route) transform(e *event) *outcome {
 	out.setText(wire.HeaderReason, why.Code)
 	out.reason = why
 	out.subject, out.data = append(out.subject, r.names.withheld...), append(out.data, body...)
-	out.end(e.sequence, len(r.names.egress))
+	out.stored = append(out.stored, r.names.marker...)
+	out.end(e.sequence)
 	return out
 }
 
@@ -122,7 +123,8 @@ func (r *Route) mask(out *outcome, e *event, m *masking) (why *Record) {
 		return k.reason(CodeEnvelope, problem, "it was not stored by a gate")
 	}
 	out.setNumber(wire.HeaderMasked, out.masked)
-	out.end(e.sequence, len(r.names.egress))
+	out.stored = append(out.stored[:0], out.subject[len(r.names.egress):]...)
+	out.end(e.sequence)
 	if size, limit := out.message.size()+writeHeaders, r.config.Conn.MaxPayload(); int64(size) > limit {
 		return k.reason(CodeTooLarge, fmt.Sprintf("masked, the event has %d bytes, and a message may have %d", size, limit), "give large fields a technique that shortens them")
 	}

@@ -158,7 +158,7 @@ func (w *writer) mark(ctx context.Context) error {
 // ledgerMessage is a record of the ledger as it is written into the egress stream.
 func (r *Route) ledgerMessage(kind string, header *template, body []byte) *message {
 	return &message{
-		subject: []byte(wire.EgressSubject(r.config.To, wire.LedgerSubject(r.config.From, r.config.Domain, kind))),
+		subject: []byte(wire.EgressRecordSubject(r.config.To, r.config.From, r.config.Domain, kind)),
 		header:  append(header.block, "\r\n"...), data: body,
 	}
 }

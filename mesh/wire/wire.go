@@ -15,7 +15,7 @@ import (
 // them: they live in the account MESH, and applications in APPS.
 const (
 	EventRoot      = "evt"            // evt.<origin environment>.<event subject>: a stored event, in every environment
-	EgressRoot     = "egress"         // egress.<destination>.<evt…|ledger…>: what a route writes
+	EgressRoot     = "egress"         // egress.<destination>.<evt…>: what a route writes
 	LedgerRoot     = "ledger"         // ledger.<origin environment>.<domain>.<kind>: watermarks and withheld markers
 	QuarantineRoot = "quarantine"     // quarantine.<event subject>: what the gate refused
 	WithheldRoot   = "withheld"       // withheld.<destination>.<domain>.<origin sequence>: why a route withheld an event
@@ -62,10 +62,17 @@ func ParseStored(stored string) (environment, subject string, ok bool) {
 	return environment, subject, ok && environment != "" && subject != ""
 }
 
-// EgressSubject is the subject that a route publishes stored on, so that the
-// egress stream for destination captures it and stores it as stored.
+// EgressSubject is the subject under which an egress stream holds an event for
+// destination that is stored there under stored.
 func EgressSubject(destination, stored string) string {
 	return EgressRoot + "." + destination + "." + stored
+}
+
+// EgressRecordSubject is the subject that a route publishes a record of the ledger
+// on, so that the egress stream captures it and stores it under LedgerSubject. It
+// lies where a domain's shared definitions would, which are never events.
+func EgressRecordSubject(destination, environment, domain, kind string) string {
+	return EgressSubject(destination, StoredSubject(environment, domain+"."+SharedEntity+"."+kind))
 }
 
 // LedgerSubject is the subject of a ledger record of one kind.

@@ -136,7 +136,7 @@ func (o *origin) publishBody(t *testing.T, id, body string) *jetstream.RawStream
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		for _, subject := range []string{"evt.>", "ledger.production.orders.withheld"} {
+		for _, subject := range []string{"egress.>", "ledger.production.orders.withheld"} {
 			m, err := stream.GetLastMsgForSubject(t.Context(), subject)
 			if err == nil && m.Header.Get(wire.HeaderOriginSequence) == fmt.Sprint(ack.Sequence) {
 				return m

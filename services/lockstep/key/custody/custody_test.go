@@ -40,7 +40,7 @@ func egress(t *testing.T) (*nats.Conn, jetstream.JetStream) {
 		t.Fatal(err)
 	}
 	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
-		Name: wire.EgressStream("orders", "staging"), Subjects: []string{"evt.>", "ledger.>"}, Storage: jetstream.MemoryStorage, AllowDirect: true,
+		Name: wire.EgressStream("orders", "staging"), Subjects: []string{"egress.>", "ledger.>"}, Storage: jetstream.MemoryStorage, AllowDirect: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestUsesAreThoseOfTheStream(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				ack, err := js.PublishMsg(ctx, &nats.Msg{Subject: "evt.production.orders.order.placed", Header: nats.Header{wire.HeaderKeyID: {id}}})
+				ack, err := js.PublishMsg(ctx, &nats.Msg{Subject: "egress.staging.evt.production.orders.order.placed", Header: nats.Header{wire.HeaderKeyID: {id}}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -120,7 +120,7 @@ func TestMissingFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "evt.production.orders.order.placed", Header: nats.Header{wire.HeaderKeyID: {first.Active().ID()}}}); err != nil {
+	if _, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "egress.staging.evt.production.orders.order.placed", Header: nats.Header{wire.HeaderKeyID: {first.Active().ID()}}}); err != nil {
 		t.Fatal(err)
 	}
 	if again, err := open(); err != nil || again.Active().ID() != first.Active().ID() {

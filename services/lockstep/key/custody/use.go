@@ -42,7 +42,7 @@ func (k *Keeper) strange(ctx context.Context, ring *mask.Ring) (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("find stream %s: %w", name, err)
 			}
-			last, err := stream.GetLastMsgForSubject(ctx, wire.EventRoot+".>")
+			last, err := stream.GetLastMsgForSubject(ctx, wire.EgressRoot+".>")
 			if isNotFound(err) {
 				continue
 			}
@@ -73,7 +73,7 @@ func (k *Keeper) uses(ctx context.Context) (map[string][]Use, error) {
 			if err != nil {
 				return nil, fmt.Errorf("find stream %s: %w", wire.EgressStream(domain, r.To), err)
 			}
-			last, err := s.GetLastMsgForSubject(ctx, wire.EventRoot+".>")
+			last, err := s.GetLastMsgForSubject(ctx, wire.EgressRoot+".>")
 			if isNotFound(err) {
 				continue
 			}
@@ -100,7 +100,7 @@ type run struct {
 
 func runs(ctx context.Context, s jetstream.Stream, last *jetstream.RawStreamMsg) ([]run, error) {
 	at := func(sequence uint64) (*jetstream.RawStreamMsg, error) { // the first event from there on
-		m, err := s.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(wire.EventRoot+".>"))
+		m, err := s.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(wire.EgressRoot+".>"))
 		if err != nil {
 			return nil, fmt.Errorf("read stream %s: %w", s.CachedInfo().Config.Name, err)
 		}
