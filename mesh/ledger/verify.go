@@ -100,8 +100,8 @@ func Verify(js jetstream.JetStream, origin, domain string, log zerolog.Logger) *
 		log:    log.With().Str("part", "ledger").Str("origin", origin).Str("domain", domain).Logger(),
 		report: Report{Origin: origin, Domain: domain}, early: map[uint64]Digest{},
 	}
-	v.work.Go(func() { v.follow(ctx, wire.DomainStream(domain), v.events) })
-	v.work.Go(func() { v.follow(ctx, wire.LedgerStream, v.records) })
+	v.work.Go(func() { v.follow(ctx, wire.DomainStream(domain), wire.StoredSubject(origin, domain+".>"), v.event) })
+	v.work.Go(func() { v.follow(ctx, wire.LedgerStream, wire.LedgerSubject(origin, domain, "*"), v.record) })
 	return v
 }
 
@@ -120,11 +120,11 @@ func (v *Verifier) Report() Report {
 	return r
 }
 
-// follow has read go on behind where it ended, until ctx ends.
-func (v *Verifier) follow(ctx context.Context, stream string, read func(ctx context.Context, stream string, seen *uint64) error) {
-	var seen uint64 // last stream sequence that was handled
+// follow has take take in every message of a stream, in order, until ctx ends.
+func (v *Verifier) follow(ctx context.Context, stream, filter string, take func(*link.Message, ordered.Place) error) {
+	var seen uint64 // last stream sequence that was taken in
 	for ctx.Err() == nil {
-		err := read(ctx, stream, &seen)
+		err := v.read(ctx, stream, filter, take, &seen)
 		if ctx.Err() == nil && err != nil {
 			v.log.Warn().Err(err).Str("stream", stream).Msg("reading is interrupted; it goes on in a second")
 			select {
@@ -135,19 +135,19 @@ func (v *Verifier) follow(ctx context.Context, stream string, read func(ctx cont
 	}
 }
 
-// events takes in the domain's events, many at a time.
-func (v *Verifier) events(ctx context.Context, stream string, seen *uint64) error {
+func (v *Verifier) read(ctx context.Context, stream, filter string, take func(*link.Message, ordered.Place) error, seen *uint64) error {
 	source, err := v.js.Stream(ctx, stream)
 	if err != nil {
 		return err
 	}
-	c := ordered.Config{Conn: v.js.Conn(), Name: "ledger of " + v.domain + " from " + v.origin, Stream: stream, Behind: *seen}
 	// Where nothing but what is wanted arrives, the server need not compare each
 	// message's subject, which with many subjects is its greatest cost of reading.
-	if shape := source.CachedInfo().Config; len(shape.Sources) != 1 || len(shape.Subjects) > 0 {
-		c.Filter = wire.StoredSubject(v.origin, v.domain+".>")
+	if shape := source.CachedInfo().Config; len(shape.Sources) == 1 && len(shape.Subjects) == 0 && stream != wire.LedgerStream {
+		filter = ""
 	}
-	reader, err := ordered.Open(ctx, c)
+	reader, err := ordered.Open(ctx, ordered.Config{
+		Conn: v.js.Conn(), Name: "ledger of " + v.domain + " from " + v.origin, Stream: stream, Filter: filter, Behind: *seen,
+	})
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (v *Verifier) events(ctx context.Context, stream string, seen *uint64) erro
 		case b := <-reader.Batches():
 			v.mu.Lock()
 			for i := range b.Messages {
-				if err := v.event(&b.Messages[i], b.Places[i]); err != nil {
+				if err := take(&b.Messages[i], b.Places[i]); err != nil {
 					v.failed(stream, b.Places[i].Sequence, err)
 				}
 				*seen = b.Places[i].Sequence
@@ -170,38 +170,6 @@ func (v *Verifier) events(ctx context.Context, stream string, seen *uint64) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-// records takes in the ledger's records, which are few.
-func (v *Verifier) records(ctx context.Context, stream string, seen *uint64) error {
-	consumer, err := v.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{wire.LedgerSubject(v.origin, v.domain, "*")},
-		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy, OptStartSeq: *seen + 1,
-	})
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(1000))
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return err
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		v.mu.Lock()
-		if err := v.record(m); err != nil {
-			v.failed(stream, meta.Sequence.Stream, err)
-		}
-		v.mu.Unlock()
-		*seen = meta.Sequence.Stream
 	}
 }
 
@@ -279,35 +247,34 @@ func (v *Verifier) addLag(lag time.Duration) {
 }
 
 // record takes in one record of the ledger.
-func (v *Verifier) record(m jetstream.Msg) error {
-	switch m.Subject() {
-	case wire.LedgerSubject(v.origin, v.domain, wire.KindWithheld):
+func (v *Verifier) record(m *link.Message, _ ordered.Place) error {
+	switch kind := m.Subject[bytes.LastIndexByte(m.Subject, '.')+1:]; string(kind) {
+	case wire.KindWithheld:
 		f := &v.fields
-		f.Take(m.Headers())
+		f.Parse(m.Header)
 		sequence := f.Number(wire.HeaderOriginSequence)
 		if sequence == 0 {
 			return errNoSequence
 		}
 		v.report.Withheld++
 		v.withheld.add(sequence)
-		v.next = append(v.next, arrived{sequence, v.hasher.Digest(sequence, []byte(m.Subject()), f, m.Data())})
-	case wire.LedgerSubject(v.origin, v.domain, wire.KindWatermark):
+		v.next = append(v.next, arrived{sequence, v.hasher.Digest(sequence, m.Subject, f, m.Data)})
+	case wire.KindWatermark:
 		var w Watermark
-		if err := json.Unmarshal(m.Data(), &w); err != nil {
+		if err := json.Unmarshal(m.Data, &w); err != nil {
 			return fmt.Errorf("read a watermark: %w", err)
 		}
 		v.marks = append(v.marks, mark{w, v.open})
 		v.open = nil
-	case wire.LedgerSubject(v.origin, v.domain, wire.KindReleased):
+	case wire.KindReleased:
 		var r Released
-		if err := json.Unmarshal(m.Data(), &r); err != nil {
+		if err := json.Unmarshal(m.Data, &r); err != nil {
 			return fmt.Errorf("read the record of a release: %w", err)
 		}
 		v.open = append(v.open, r)
 	default:
-		return fmt.Errorf("unknown record %s", m.Subject())
+		return fmt.Errorf("unknown record %s", m.Subject)
 	}
-	v.settle()
 	return nil
 }
 
