@@ -76,6 +76,10 @@ func TestClosedWriteSide(t *testing.T) {
 			valid: []string{`{"a":1,"b":1}`}, refused: []string{`{"c":1}`}, undeclared: []string{"/c"},
 		},
 		{
+			name: "alternatives inside of the same ones", schema: `{"anyOf":[{"properties":{"a":{}}},{"properties":{"b":{"type":"integer"},"v":{"$ref":"#"}}}]}`,
+			valid: []string{`{"b":1,"v":{"b":1}}`}, refused: []string{`{"b":1,"v":{"b":"x"}}`, `{"v":{"b":"x"},"b":1}`}, undeclared: []string{"/v/b"},
+		},
+		{
 			name:   "if, then, else",
 			schema: `{"properties":{"k":{}},"if":{"properties":{"k":{"const":1},"i":{}},"required":["k"]},"then":{"properties":{"t":{}}},"else":{"properties":{"e":{}}}}`,
 			valid:  []string{`{"k":1,"t":1,"i":1}`, `{"k":2,"e":1}`, `{"e":1}`}, refused: []string{`{"k":2,"t":1}`, `{"k":1,"e":1}`, `{"k":2,"i":1}`}, undeclared: []string{"/t"},

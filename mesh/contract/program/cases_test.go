@@ -93,6 +93,22 @@ func TestCases(t *testing.T) {
 			`{"a":1,"b":1} {"a":2,"b":1} {"a":2,"b":1,"c":1} {"b":1,"c":1} {"a":1}`,
 		},
 		{
+			// Units are numbers within a group: what some of them say of an object must
+			// not be taken for what the same numbers say of one inside of it.
+			"an object whose alternatives are those around it",
+			`{"anyOf": [{"properties": {"a": true}}, {"properties": {"b": {"type": "integer"}, "v": {"$ref": "#"}}}]}`,
+			true,
+			`{"b":1,"v":{"b":1}} {"b":1,"v":{"b":"x"}} {"b":1,"v":{"b":2,"v":{"b":"x"}}} {"b":1,"v":{"a":1}} {"v":{"b":"x"},"b":1} {"b":1,"v":{"a":1,"b":"x"}}`,
+		},
+		{
+			// And what an item has left open for the array to decide must not be taken
+			// for what the next item leaves open.
+			"items of an array of which one must contain something",
+			`{"anyOf": [{"items": {"properties": {"x": false}}}, {}], "contains": {"patternProperties": {"b": true}}}`,
+			true,
+			`[{"b":1},{"b":2}] [{"b":1},{"x":0}] [{"x":0},{"b":1}] [{"b":1},{"c":0}] [{"b":1},{"b":1,"x":0}]`,
+		},
+		{
 			"a place that one alternative leaves free",
 			`{"anyOf": [{"additionalProperties": true, "required": ["f"]}, {"properties": {"a": {"type": "integer"}}}]}`,
 			true,

@@ -5,9 +5,11 @@ package program
 // worked on, and is carried outwards until it is decided.
 type clause struct{ closers, admit set }
 
-// undeclared handles a name that not everybody who closes the place admits. It
-// reports false if the name is undeclared for certain.
-func (r *run) undeclared(g *group, m *members, to *more, fail set, must bool) bool {
+// undeclared handles a name that not everybody who closes the place admits. The
+// clauses from first on are about g: those before it are about groups around,
+// and say something else even where they are the same bits. It reports false if
+// the name is undeclared for certain.
+func (r *run) undeclared(g *group, m *members, to *more, first int, fail set, must bool) bool {
 	c := clause{m.closers &^ fail, to.admit &^ fail}
 	switch {
 	case c.closers&^c.admit == 0:
@@ -15,7 +17,7 @@ func (r *run) undeclared(g *group, m *members, to *more, fail set, must bool) bo
 	case must && c.admit == 0 && c.closers&g.roots != 0:
 		return r.doubt
 	}
-	if n := len(r.clauses); n == 0 || r.clauses[n-1] != c {
+	if n := len(r.clauses); n == first || r.clauses[n-1] != c {
 		r.clauses = append(r.clauses, c)
 	}
 	return true

@@ -58,7 +58,7 @@ func (r *run) object(g *group, s *Step, must bool) set {
 // members goes through an object's members and returns the units that fail.
 func (r *run) members(g *group, m *members, must bool, fail set, seen []uint64) set {
 	r.pos++
-	n := 0
+	n, first := 0, len(r.clauses)
 	if r.next() == '}' {
 		r.pos++
 		return m.check(fail, seen, n)
@@ -100,7 +100,7 @@ func (r *run) members(g *group, m *members, must bool, fail set, seen []uint64) 
 		if to.more != nil {
 			fail |= to.more.fail
 			r.pending = append(r.pending, to.more.pending...)
-			if to.more.conditional && !r.undeclared(g, m, to.more, fail, must) {
+			if to.more.conditional && !r.undeclared(g, m, to.more, first, fail, must) {
 				return dead
 			}
 		}

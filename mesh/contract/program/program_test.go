@@ -55,6 +55,9 @@ func (s *subject) agree(t reporter, what string, data []byte) bool {
 	if got := s.closed.Check(data); got != want && (got != program.Undecided || s.closed.Fast() || !valid) {
 		t.Errorf("%s: closed: %s, want %s, for %s\n  under %s", what, got, want, shown(data), s.text())
 	}
+	if _, _, ok := s.closed.Rewrite(nil, data, keepingPlan(), nil, nil); ok != (want == program.Valid) && (ok || s.closed.Fast()) {
+		t.Errorf("%s: rewritten: %t, want %s, for %s\n  under %s", what, ok, want, shown(data), s.text())
+	}
 	return valid
 }
 

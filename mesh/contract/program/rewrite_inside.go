@@ -26,7 +26,7 @@ func (r *run) drop(before checkpoint, l *link, must bool, fail set) set {
 // rewriteMembers is members, and writes them as s says.
 func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set, seen []uint64) set {
 	r.pos++
-	n, kept := 0, false
+	n, kept, first := 0, false, len(r.clauses)
 	if r.gap() == '}' {
 		r.pos++
 		return m.check(fail, seen, n)
@@ -63,7 +63,7 @@ func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set,
 		if to.more != nil {
 			fail |= to.more.fail
 			r.pending = append(r.pending, to.more.pending...)
-			if to.more.conditional && !r.undeclared(g, m, to.more, fail, must) {
+			if to.more.conditional && !r.undeclared(g, m, to.more, first, fail, must) {
 				return dead
 			}
 		}
