@@ -163,7 +163,7 @@ func start(c Config, observe func(step)) (*Route, error) {
 		names: names{
 			stored: wire.StoredSubject(c.From, ""), egress: wire.EgressSubject(c.To, ""),
 			withheld: wire.EgressRecordSubject(c.To, c.From, c.Domain, wire.KindWithheld), marker: wire.LedgerSubject(c.From, c.Domain, wire.KindWithheld),
-			record:   wire.WithheldRoot + "." + c.To + "." + c.Domain + ".",
+			record: wire.WithheldRoot + "." + c.To + "." + c.Domain + ".",
 		},
 		stored: []byte(wire.StoredSubject(c.From, "")), marker: newTemplate(wire.HeaderOrigin, c.From, wire.HeaderHop, firstHop),
 		releasing: make(chan struct{}, 1), releases: make(chan *release), ended: make(chan struct{}),
