@@ -120,7 +120,7 @@ func (v *Verifier) Report() Report {
 	return r
 }
 
-// follow has take take in every message of a stream, in order, until ctx ends.
+// follow hands every message of a stream to take, in order, until ctx ends.
 func (v *Verifier) follow(ctx context.Context, stream, filter string, take func(*link.Message, ordered.Place) error) {
 	var seen uint64 // last stream sequence that was taken in
 	for ctx.Err() == nil {
