@@ -80,14 +80,10 @@ func (g *Masking) collector(p *place) *program.Plan {
 type collector struct{ source }
 
 func (o *collector) Step(kind program.Kind) *program.Step {
-	w, p := o.place()
-	switch {
-	case w == nil:
-		return program.Unknown
-	case p.conditional():
-		return program.Always(program.Refuse, kind)
+	s, refused, step := o.spot(kind)
+	if step != nil {
+		return step
 	}
-	s, refused := w.spotOf(p, kind)
 	return o.noting(s, refused, kind, &program.Step{Action: program.Foreign, Kind: kind})
 }
 

@@ -118,18 +118,28 @@ const (
 	collectorBytes = 512
 )
 
+// spot is where all values of a kind stand, whatever they are; or else the step
+// that is to be taken because that can't be said.
+func (o *source) spot(kind program.Kind) (s *spot, refused bool, step *program.Step) {
+	w, p := o.place()
+	switch {
+	case w == nil:
+		return nil, false, program.Unknown
+	case p.conditional():
+		return nil, false, program.Always(program.Refuse, kind)
+	}
+	s, refused = w.spotOf(p, kind)
+	return s, refused, nil
+}
+
 // Step is the decision that the walker makes for each value, made for all of a
 // kind. Where the walker would withhold the document, or where one must look at
 // other values, the walker is left to say so.
 func (o *source) Step(kind program.Kind) *program.Step {
-	w, p := o.place()
-	switch {
-	case w == nil:
-		return program.Unknown
-	case p.conditional():
-		return program.Always(program.Refuse, kind)
+	s, refused, step := o.spot(kind)
+	if step != nil {
+		return step
 	}
-	s, refused := w.spotOf(p, kind)
 	switch {
 	case refused:
 		return program.Always(program.Refuse, kind)

@@ -18,10 +18,8 @@ const heartbeat = time.Second
 
 // inFlight is how many messages a pre-made consumer may have sent that its
 // destination has not confirmed. The server's default of 1,000 leaves a
-// destination behind, over a distance or under load; and to whom is behind by
-// more than four times a block's subjects, it gives each message after a search
-// among all subjects. What is under way is bounded in bytes, too, by the
-// server's flow control.
+// destination behind, over a distance or under load. What is under way is bounded
+// in bytes, too, by the server's flow control.
 const inFlight = 8192
 
 // ensureStreams makes the environment's streams and pre-made consumers, and

@@ -205,8 +205,7 @@ func (o *outlet) write(messages []*message, last uint64, reply []byte) error {
 	for i, m := range messages {
 		h := o.headers[:0]
 		if batch == "" || i == 0 {
-			h = append(h, jetstream.ExpectedLastSeqHeader+": "...)
-			h = append(strconv.AppendUint(h, last+uint64(i), 10), "\r\n"...)
+			h = appendExpected(h, last+uint64(i))
 		}
 		if batch != "" {
 			h = append(append(h, "Nats-Batch-Id: "...), batch...)
@@ -227,6 +226,13 @@ func (o *outlet) write(messages []*message, last uint64, reply []byte) error {
 	}
 	o.link.Flush()
 	return nil
+}
+
+// appendExpected appends the header by which a message is stored behind the one of
+// sequence last, or not at all.
+func appendExpected(h []byte, last uint64) []byte {
+	h = append(h, jetstream.ExpectedLastSeqHeader+": "...)
+	return append(strconv.AppendUint(h, last, 10), "\r\n"...)
 }
 
 // append appends a message, with the headers in o.headers, to what is sent.

@@ -3,10 +3,8 @@ package route
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -68,8 +66,7 @@ func (s *pipelinedSink) write(ask bool) error {
 	}
 	o := s.outlet
 	s.outlet.route.step(stepWrite)
-	o.headers = append(o.headers[:0], jetstream.ExpectedLastSeqHeader+": "...)
-	o.headers = append(strconv.AppendUint(o.headers, s.at.last, 10), "\r\n"...)
+	o.headers = appendExpected(o.headers[:0], s.at.last)
 	wrong := func(err error) error {
 		return fmt.Errorf("write to stream %s after message %d: %w", s.outlet.route.egress, s.at.last, err)
 	}
