@@ -142,7 +142,7 @@ func (v *Verifier) read(ctx context.Context, stream, filter string, take func(*l
 	}
 	// Where nothing but what is wanted arrives, the server need not compare each
 	// message's subject, which with many subjects is its greatest cost of reading.
-	if shape := source.CachedInfo().Config; len(shape.Sources) == 1 && len(shape.Subjects) == 0 && stream != wire.LedgerStream {
+	if shape := source.CachedInfo().Config; len(shape.Sources) == 1 && len(shape.Subjects) <= 1 && stream != wire.LedgerStream {
 		filter = ""
 	}
 	reader, err := ordered.Open(ctx, ordered.Config{

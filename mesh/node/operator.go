@@ -10,13 +10,6 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// The stream of what operators did in an environment, and the root of its
-// subjects: audit.<environment>.<what>. It goes nowhere else.
-const (
-	AuditStream = "AUDIT"
-	AuditRoot   = "audit"
-)
-
 // operatorWait bounds how long an operator's connection is tried.
 const operatorWait = 5 * time.Second
 

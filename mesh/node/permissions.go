@@ -33,9 +33,10 @@ const (
 func roleLeaf(environment string) string { return "leaf-" + environment }
 
 // leafPermissions is what the user of a leaf may do on its hub: for each feed,
-// have its consumer reset, acknowledge by flow control, and receive. It may
-// never create a consumer, because a consumer's configuration chooses where it
-// delivers, which would let a leaf write into any stream.
+// have its consumer reset, acknowledge by flow control, and receive, and ask the
+// origin about what it received. It may never create a consumer, because a
+// consumer's configuration chooses where it delivers, which would let a leaf write
+// into any stream.
 func leafPermissions(feeds []Feed, leaf string) jwt.Permissions {
 	var p jwt.Permissions
 	for _, f := range feeds {
@@ -48,6 +49,10 @@ func leafPermissions(feeds []Feed, leaf string) jwt.Permissions {
 		responses := []string{
 			"$JSC.R." + f.From + ".*." + name + ".>",
 			f.deliver(),
+		}
+		if f.Into == wire.LedgerStream {
+			requests = append(requests, wire.AskSubject(f.From, f.To, "*"))
+			responses = append(responses, wire.AnswerSubject(f.From, f.To, "*"))
 		}
 		switch leaf {
 		case f.To: // the leaf imports: it asks, the hub answers

@@ -52,7 +52,7 @@ func (n *Node) streams() []jetstream.StreamConfig {
 			c.Subjects = []string{wire.StoredSubject(environment, domain+".>")}
 			c.AllowAtomicPublish = true
 		}
-		configs = append(configs, n.sourced(c))
+		configs = append(configs, repairable(n.sourced(c), domain))
 	}
 	quarantine := base(wire.QuarantineStream, "publishes that the gate refused", wire.QuarantineRoot+".>")
 	dead := base(wire.DeadLetterStream, "events that a subscriber gave up", wire.DeadLetterRoot+".>")
@@ -63,11 +63,29 @@ func (n *Node) streams() []jetstream.StreamConfig {
 	)
 	withheld := base(wire.WithheldStream, "why a route withheld an event", wire.WithheldRoot+".>")
 	withheld.MaxMsgsPerSubject = 1 // one record for each event and destination, however often a route reads it
-	configs = append(configs, withheld, base(AuditStream, "what operators did", AuditRoot+"."+environment+".>"))
+	configs = append(configs, base(wire.RemovedStream, "what repairs took out of the domains' streams", wire.RemovedRoot+".>"))
+	configs = append(configs, withheld, base(wire.AuditStream, "what operators did", wire.AuditSubject(environment, ">")))
 	if registry := n.sourced(base(RegistryStream, "replica of the schema registry's log")); len(registry.Sources) > 0 {
 		configs = append(configs, registry)
 	}
 	return append(configs, n.egressStreams()...)
+}
+
+// repairable lets a stream that receives events from elsewhere be repaired: what
+// differs from the origin can be taken out of it, and put back. Only the inside of
+// the environment can do either. A stream that receives nothing is the origin of
+// what it holds, and loses nothing.
+func repairable(c jetstream.StreamConfig, domain string) jetstream.StreamConfig {
+	if len(c.Sources) == 0 {
+		return c
+	}
+	c.DenyDelete = false
+	c.Subjects = append(c.Subjects, wire.RestoreSubject(wire.StoredSubject("*", domain+".>")))
+	c.SubjectTransform = &jetstream.SubjectTransformConfig{
+		Source:      wire.RestoreSubject(wire.StoredSubject("*", domain+".>")),
+		Destination: wire.StoredSubject("{{wildcard(1)}}", domain+".>"),
+	}
+	return c
 }
 
 // egressStreams are the streams that routes write and destinations source.
@@ -124,6 +142,9 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, c jetstream.Strea
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		_, err = js.CreateStream(ctx, c)
 	} else if err == nil && !sameShape(existing.CachedInfo().Config, c) {
+		// JetStream does not take this back. Such a stream cannot be repaired, which
+		// package ledger says when somebody tries.
+		c.DenyDelete = c.DenyDelete || existing.CachedInfo().Config.DenyDelete
 		_, err = js.UpdateStream(ctx, c)
 	}
 	if err != nil {
@@ -156,12 +177,19 @@ func sameShape(is, want jetstream.StreamConfig) bool {
 		slices.Sort(out)
 		return out
 	}
+	transform := func(t *jetstream.SubjectTransformConfig) jetstream.SubjectTransformConfig {
+		if t == nil {
+			return jetstream.SubjectTransformConfig{}
+		}
+		return *t
+	}
 	perSubject := want.MaxMsgsPerSubject
 	if perSubject == 0 {
 		perSubject = -1 // how the server says "no limit"
 	}
 	return slices.Equal(is.Subjects, want.Subjects) &&
 		slices.Equal(keys(is.Sources), keys(want.Sources)) &&
+		transform(is.SubjectTransform) == transform(want.SubjectTransform) &&
 		is.AllowAtomicPublish == want.AllowAtomicPublish &&
 		is.AllowBatchPublish == want.AllowBatchPublish &&
 		is.MaxMsgsPerSubject == perSubject

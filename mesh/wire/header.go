@@ -55,6 +55,14 @@ const (
 	// all events when it wrote the message. Messages without it are their own
 	// checkpoint: HeaderOriginSequence.
 	HeaderCheckpoint = "Lockstep-Checkpoint"
+	// HeaderRepair marks a message that an origin wrote again because a destination
+	// asked for it; it is the time at which it was asked, RFC 3339 with nanoseconds.
+	// Such a message stands behind events of higher origin sequences. No digest
+	// covers it.
+	HeaderRepair = "Lockstep-Repair"
+	// HeaderRestored marks a message that an undo put back; it is the id of the
+	// repair that was undone. No digest covers it.
+	HeaderRestored = "Lockstep-Restored"
 )
 
 // ReservedHeaderPrefix begins the headers that only Lockstep sets; of those a

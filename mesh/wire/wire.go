@@ -22,6 +22,11 @@ const (
 	DeadLetterRoot = "dlq"            // dlq.<domain>.<consumer>: what a subscriber could not process
 	DeliverRoot    = "mesh.d"         // mesh.d.<destination>.…: deliveries of pre-made consumers to a leaf
 	AdminRoot      = "lockstep.admin" // lockstep.admin.<environment>.<verb>: requests to a running environment
+	RestoreRoot    = "restore"        // restore.<evt…>: what an undo puts back into a destination's domain stream
+	RemovedRoot    = "removed"        // removed.<origin environment>.<domain>.<stream sequence>: what a repair took out of one
+	AuditRoot      = "audit"          // audit.<environment>.<what>: what operators did; it goes nowhere else
+	AskRoot        = "mesh.ask"       // mesh.ask.<origin>.<destination>.<verb>: what a destination asks its origin
+	AnswerRoot     = "mesh.answer"    // mesh.answer.<origin>.<destination>.<token>: what it is answered
 )
 
 // The streams that every environment has, beside one for each domain.
@@ -30,6 +35,8 @@ const (
 	WithheldStream   = "WITHHELD"
 	DeadLetterStream = "DLQ"
 	LedgerStream     = "LEDGER"
+	RemovedStream    = "REMOVED"
+	AuditStream      = "AUDIT"
 )
 
 // Kinds of ledger records, the last token of their subject.
@@ -37,12 +44,24 @@ const (
 	KindWatermark = "watermark"
 	KindWithheld  = "withheld"
 	KindReleased  = "released"
+	KindLeaves    = "leaves" // what a segment is made of, for a destination that asked
 )
 
 // What a running environment can be asked, the last token of AdminSubject.
 const (
 	VerbWithheld = "withheld" // list events that routes withhold
 	VerbRelease  = "release"  // release some
+
+	VerbLedger = "ledger" // what is verified, and what differs
+	VerbAudit  = "audit"  // verify again all that is stored
+	VerbRepair = "repair" // repair what differs
+	VerbUndo   = "undo"   // undo a repair
+)
+
+// What a destination can ask the origin of a route, the last token of AskSubject.
+const (
+	VerbLeaves = "leaves" // write into the egress stream what segments are made of
+	VerbResend = "resend" // write some of its events into it again
 )
 
 // StoredSubject is the subject under which an event published on subject is
@@ -90,6 +109,31 @@ func WithheldSubject(destination, domain string, originSequence uint64) string {
 // running environment.
 func AdminSubject(environment, verb string) string {
 	return AdminRoot + "." + environment + "." + verb
+}
+
+// RestoreSubject is the subject on which an undo publishes what was stored under
+// stored in a destination's domain stream.
+func RestoreSubject(stored string) string { return RestoreRoot + "." + stored }
+
+// RemovedSubject is the subject of a message that a repair took out of the stream
+// of a domain's events from origin, where it had a sequence.
+func RemovedSubject(origin, domain string, sequence uint64) string {
+	return RemovedRoot + "." + origin + "." + domain + "." + strconv.FormatUint(sequence, 10)
+}
+
+// AuditSubject is the subject of a record of what operators did in environment.
+func AuditSubject(environment, what string) string { return AuditRoot + "." + environment + "." + what }
+
+// AskSubject is the subject, in account MESH, on which destination asks origin; "*"
+// for the destination stands for all. A leaf may publish on those that name it.
+func AskSubject(origin, destination, verb string) string {
+	return AskRoot + "." + origin + "." + destination + "." + verb
+}
+
+// AnswerSubject is where destination awaits what origin answers; no other reply
+// subject is answered on.
+func AnswerSubject(origin, destination, token string) string {
+	return AnswerRoot + "." + origin + "." + destination + "." + token
 }
 
 // DomainStream is the name of the stream that keeps a domain's events.

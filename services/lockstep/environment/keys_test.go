@@ -312,7 +312,7 @@ func TestFPEIsRevealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(ctx, node.AuditStream)
+	stream, err := js.Stream(ctx, wire.AuditStream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +342,7 @@ func (o *origin) audited(t *testing.T, values ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(t.Context(), node.AuditStream)
+	stream, err := js.Stream(t.Context(), wire.AuditStream)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/lockstep-mesh/lockstep/mesh/node"
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
 // Phase says how far something that is recorded has come.
@@ -47,12 +47,12 @@ func (k *Keeper) record(ctx context.Context, r Record) error {
 	r.At, r.Environment = time.Now().UTC(), k.config.Environment
 	body, err := json.Marshal(r)
 	if err == nil {
-		_, err = k.js.Publish(ctx, node.AuditRoot+"."+k.config.Environment+"."+r.Action, body)
+		_, err = k.js.Publish(ctx, wire.AuditSubject(k.config.Environment, r.Action), body)
 	}
 	k.log.Info().Str("action", r.Action).Str("phase", string(r.Phase)).Str("by", r.By).Str("key", r.Key).Str("to", r.To).Str("class", r.Class).Msg("keys")
 	if err != nil {
 		return &Error{
-			Code: CodeAudit, Op: "record who asked for " + r.Action, Why: err.Error(), Cure: "make stream " + node.AuditStream + " writable (see `lockstep status`), and ask again", cause: err,
+			Code: CodeAudit, Op: "record who asked for " + r.Action, Why: err.Error(), Cure: "make stream " + wire.AuditStream + " writable (see `lockstep status`), and ask again", cause: err,
 		}
 	}
 	return nil
@@ -109,22 +109,22 @@ func (k *Keeper) adopted(ctx context.Context, id string) (found bool, err error)
 
 // done gives the records of what was done.
 func (k *Keeper) done(ctx context.Context, action string, take func(Record)) error {
-	stream, err := k.js.Stream(ctx, node.AuditStream)
+	stream, err := k.js.Stream(ctx, wire.AuditStream)
 	if err != nil {
-		return fmt.Errorf("find stream %s: %w", node.AuditStream, err)
+		return fmt.Errorf("find stream %s: %w", wire.AuditStream, err)
 	}
-	subject := node.AuditRoot + "." + k.config.Environment + "." + action
+	subject := wire.AuditSubject(k.config.Environment, action)
 	for sequence := uint64(1); ; sequence++ {
 		m, err := stream.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(subject))
 		if isNotFound(err) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read stream %s: %w", node.AuditStream, err)
+			return fmt.Errorf("read stream %s: %w", wire.AuditStream, err)
 		}
 		var r Record
 		if err := json.Unmarshal(m.Data, &r); err != nil {
-			return fmt.Errorf("record %d of stream %s: %w", m.Sequence, node.AuditStream, err)
+			return fmt.Errorf("record %d of stream %s: %w", m.Sequence, wire.AuditStream, err)
 		}
 		if r.Phase == PhaseDone {
 			take(r)
