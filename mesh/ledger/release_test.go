@@ -96,7 +96,7 @@ func TestVerifierAcceptsAReleaseOnce(t *testing.T) {
 				later := &nats.Msg{Subject: m[0].Subject, Header: nats.Header{wire.HeaderOriginSequence: {"22"}}, Data: []byte(`{"n":22}`)}
 				return append(slices.Delete(m, event(m, 5), event(m, 5)+1), later)
 			},
-			ledger.Report{VerifiedTo: 20, Delivered: 19, Withheld: 3, Released: 1, MaskedFields: 36, Missing: 1},
+			ledger.Report{VerifiedTo: 20, Delivered: 19, Withheld: 3, Released: 1, MaskedFields: 36, Missing: 1, Mismatches: 1},
 		},
 		{
 			"the record of a release is forged away", func(m []*nats.Msg) []*nats.Msg { return slices.Delete(m, event(m, 5)+1, event(m, 5)+2) },

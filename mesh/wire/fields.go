@@ -90,7 +90,7 @@ var fieldNames = [...]string{
 	HeaderMsgID, HeaderCESpecVersion, HeaderCEID, HeaderCESource, HeaderCEType, HeaderCETime, HeaderCEDataSchema,
 	HeaderContentType, HeaderTraceparent, HeaderSchemaVersion, HeaderSchemaID,
 	HeaderOrigin, HeaderOriginStream, HeaderOriginSequence, HeaderPolicy, HeaderKeyID, HeaderMasked, HeaderHop,
-	HeaderReason, HeaderStoredAt, HeaderReleased, HeaderCheckpoint,
+	HeaderReason, HeaderStoredAt, HeaderReleased, HeaderCheckpoint, HeaderRepair, HeaderRestored,
 }
 
 const fieldCount = len(fieldNames)
@@ -143,6 +143,10 @@ func fieldOf(name string) int {
 		return 20
 	case HeaderCheckpoint:
 		return 21
+	case HeaderRepair:
+		return 22
+	case HeaderRestored:
+		return 23
 	}
 	return -1
 }

@@ -1,0 +1,208 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/lockstep-mesh/lockstep/mesh/link"
+	"github.com/lockstep-mesh/lockstep/mesh/ordered"
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
+)
+
+var errNoSequence = errors.New("it names no origin sequence")
+
+// event takes in one event.
+func (v *Verifier) event(m *link.Message, at ordered.Place) error {
+	if !bytes.HasPrefix(m.Subject, v.prefix) {
+		return nil // it is from an origin that was a source once
+	}
+	f := &v.fields
+	f.Parse(m.Header)
+	sequence := f.Number(wire.HeaderOriginSequence)
+	if sequence == 0 {
+		v.spare(0, at.Sequence, SurplusStray)
+		return nil
+	}
+	h := held{
+		arrived: arrived{sequence, v.hasher.Digest(sequence, m.Subject, f, m.Data)}, at: at.Sequence,
+		repair: len(f.Get(wire.HeaderRepair)) > 0,
+	}
+	released := len(f.Get(wire.HeaderReleased)) > 0
+	switch {
+	case h.repair || len(f.Get(wire.HeaderRestored)) > 0:
+		return v.anew(h, released)
+	case released:
+		return v.releasedEvent(h)
+	case sequence <= v.last:
+		v.late(h)
+		return nil
+	}
+	v.last = sequence
+	v.report.Delivered++
+	v.report.MaskedFields += f.Number(wire.HeaderMasked)
+	if stored, err := time.Parse(time.RFC3339Nano, string(f.Get(wire.HeaderStoredAt))); err == nil {
+		v.addLag(at.Time().Sub(stored))
+	}
+	v.ahead = append(v.ahead, h)
+	if len(v.ahead) > maxAhead {
+		return fmt.Errorf("%d events arrived without a watermark", len(v.ahead))
+	}
+	return nil
+}
+
+// late takes in an event whose turn is over.
+func (v *Verifier) late(h held) {
+	d := v.disputeOf(h.sequence)
+	if (h.sequence <= v.settled && (d == nil || d.event(h.sequence) != nil)) || v.isAhead(h.sequence) {
+		v.spare(h.sequence, h.at, SurplusDuplicate)
+	} else {
+		v.spare(h.sequence, h.at, SurplusMisplaced)
+	}
+}
+
+// releasedEvent takes in an event that was withheld when its turn came. It is
+// judged when the watermark that covers its release is.
+func (v *Verifier) releasedEvent(h held) error {
+	if _, again := v.early[h.sequence]; again || v.crossed.has(h.sequence) {
+		v.spare(h.sequence, h.at, SurplusDuplicate)
+		return nil
+	}
+	v.report.MaskedFields += v.fields.Number(wire.HeaderMasked)
+	v.early[h.sequence] = h
+	if len(v.early) > maxAhead {
+		return fmt.Errorf("%d released events arrived without a watermark", len(v.early))
+	}
+	return nil
+}
+
+// anew takes in an event that came again: because it was asked for, or because an
+// undo has put it back. The last one that came counts.
+func (v *Verifier) anew(h held, released bool) error {
+	if released {
+		return v.releasedAnew(h)
+	}
+	if d := v.disputeOf(h.sequence); d != nil {
+		v.replace(d, h)
+		v.judge()
+		return nil
+	}
+	if h.sequence <= v.settled {
+		v.spare(h.sequence, h.at, SurplusDuplicate)
+		return nil
+	}
+	if before, ok := v.again[h.sequence]; ok {
+		v.spare(before.sequence, before.at, SurplusReplaced)
+	}
+	v.again[h.sequence] = h
+	if len(v.again) > maxAhead {
+		return fmt.Errorf("%d events came again without a watermark", len(v.again))
+	}
+	return nil
+}
+
+func (v *Verifier) releasedAnew(h held) error {
+	before, here := v.early[h.sequence]
+	switch {
+	case here && before.digest == h.digest, !here && v.crossed.has(h.sequence):
+		v.spare(h.sequence, h.at, SurplusDuplicate)
+		return nil
+	case here:
+		v.spare(before.sequence, before.at, SurplusReplaced)
+	}
+	if h.repair {
+		v.report.Repaired++
+	}
+	v.early[h.sequence] = h
+	v.judge()
+	return nil
+}
+
+// isAhead reports whether an event that no watermark covers yet has arrived.
+func (v *Verifier) isAhead(sequence uint64) bool {
+	n := countTo(v.ahead, sequence)
+	return n > 0 && v.ahead[n-1].sequence == sequence
+}
+
+func (v *Verifier) addLag(lag time.Duration) {
+	if len(v.report.Lags) < maxLags {
+		v.report.Lags = append(v.report.Lags, lag)
+		return
+	}
+	v.report.Lags[v.lag%maxLags] = lag
+	v.lag++
+}
+
+// record takes in one record of the ledger.
+func (v *Verifier) record(m *link.Message, _ ordered.Place) error {
+	switch kind := m.Subject[bytes.LastIndexByte(m.Subject, '.')+1:]; string(kind) {
+	case wire.KindWithheld:
+		f := &v.fields
+		f.Parse(m.Header)
+		sequence := f.Number(wire.HeaderOriginSequence)
+		if sequence == 0 {
+			return errNoSequence
+		}
+		v.report.Withheld++
+		v.withheld.add(sequence)
+		v.next = append(v.next, arrived{sequence, v.hasher.Digest(sequence, m.Subject, f, m.Data)})
+	case wire.KindWatermark:
+		var w Watermark
+		if err := json.Unmarshal(m.Data, &w); err != nil {
+			return fmt.Errorf("read a watermark: %w", err)
+		}
+		v.marks = append(v.marks, mark{w, v.open})
+		v.open = nil
+	case wire.KindReleased:
+		var r Released
+		if err := json.Unmarshal(m.Data, &r); err != nil {
+			return fmt.Errorf("read the record of a release: %w", err)
+		}
+		v.open = append(v.open, r)
+	case wire.KindLeaves:
+		l := &Leaves{}
+		if err := json.Unmarshal(m.Data, l); err != nil {
+			return fmt.Errorf("read the leaves of a segment: %w", err)
+		}
+		v.learn(l)
+	default:
+		return fmt.Errorf("unknown record %s", m.Subject)
+	}
+	return nil
+}
+
+// settle compares with every watermark whose events have all arrived.
+func (v *Verifier) settle() {
+	for len(v.marks) > 0 {
+		w := v.marks[0]
+		if len(v.ahead) > 0 && v.ahead[len(v.ahead)-1].sequence > w.To {
+			// Later events are here: what is not here by now does not come.
+		} else if countTo(v.ahead, w.To) < w.Sent || !v.allHere(w.releases) {
+			return
+		}
+		v.compare(w)
+		v.marks = v.marks[1:]
+	}
+}
+
+// allHere reports whether the events of releases have arrived.
+func (v *Verifier) allHere(releases []Released) bool {
+	for _, r := range releases {
+		if _, early := v.early[r.OriginSequence]; !early && !v.crossed.has(r.OriginSequence) {
+			return false
+		}
+	}
+	return true
+}
+
+// place is where a message stands in the order of the origin.
+func (a arrived) place() uint64 { return a.sequence }
+
+// countTo is how many of the messages, which are in order, have a sequence up
+// to limit.
+func countTo[T interface{ place() uint64 }](messages []T, limit uint64) uint64 {
+	return uint64(sort.Search(len(messages), func(i int) bool { return messages[i].place() > limit }))
+}
