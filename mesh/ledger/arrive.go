@@ -27,13 +27,14 @@ func (v *Verifier) event(m *link.Message, at ordered.Place) error {
 		v.spare(0, at.Sequence, SurplusStray)
 		return nil
 	}
+	restored := len(f.Get(wire.HeaderRestored)) > 0
 	h := held{
 		arrived: arrived{sequence, v.hasher.Digest(sequence, m.Subject, f, m.Data)}, at: at.Sequence,
-		repair: len(f.Get(wire.HeaderRepair)) > 0,
+		repair: !restored && len(f.Get(wire.HeaderRepair)) > 0,
 	}
 	released := len(f.Get(wire.HeaderReleased)) > 0
 	switch {
-	case h.repair || len(f.Get(wire.HeaderRestored)) > 0:
+	case h.repair || restored:
 		return v.anew(h, released)
 	case released:
 		return v.releasedEvent(h)

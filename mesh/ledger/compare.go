@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -97,7 +98,7 @@ func (v *Verifier) within(d *dispute) []held {
 			delete(v.again, sequence)
 		}
 	}
-	slices.SortFunc(in, func(a, b held) int { return int(a.at) - int(b.at) })
+	slices.SortFunc(in, func(a, b held) int { return cmp.Compare(a.at, b.at) })
 	return in
 }
 

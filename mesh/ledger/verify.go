@@ -131,7 +131,9 @@ func Verify(js jetstream.JetStream, origin, domain string, log zerolog.Logger) *
 		early: map[uint64]held{}, again: map[uint64]held{},
 		leaves: map[uint64]*Leaves{}, surplus: map[uint64]*Surplus{},
 	}
-	v.work.Go(func() { v.follow(ctx, ofEvents, wire.DomainStream(domain), wire.StoredSubject(origin, domain+".>"), v.event) })
+	v.work.Go(func() {
+		v.follow(ctx, ofEvents, wire.DomainStream(domain), wire.StoredSubject(origin, domain+".>"), v.event)
+	})
 	v.work.Go(func() { v.follow(ctx, ofRecords, wire.LedgerStream, wire.LedgerSubject(origin, domain, "*"), v.record) })
 	return v
 }

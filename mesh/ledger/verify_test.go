@@ -53,11 +53,14 @@ func destination(t *testing.T) jetstream.JetStream {
 
 // sent is what a route writes for the events from 1 to n, one in five of them
 // withheld, with a watermark after every ten.
-func sent(n uint64) []*nats.Msg {
+func sent(n uint64) []*nats.Msg { return more(1, n, ledger.Digest{}) }
+
+// more is the same for the events from one to another, behind a chain.
+func more(from, to uint64, chain ledger.Digest) []*nats.Msg {
 	const stream = "ORDERS@1"
 	var messages []*nats.Msg
-	segment := ledger.NewSegment(stream, 1, ledger.Digest{})
-	for seq := uint64(1); seq <= n; seq++ {
+	segment := ledger.NewSegment(stream, from, chain)
+	for seq := from; seq <= to; seq++ {
 		m := &nats.Msg{
 			Subject: wire.StoredSubject("production", "orders.order.placed"), Data: fmt.Appendf(nil, `{"n":%d}`, seq),
 			Header: nats.Header{
@@ -71,7 +74,7 @@ func sent(n uint64) []*nats.Msg {
 		}
 		segment.Add(seq, m.Subject, m.Header, m.Data)
 		messages = append(messages, m)
-		if seq%10 == 0 {
+		if (seq-from)%10 == 9 {
 			w := segment.Watermark()
 			body, _ := ledger.Encode(w)
 			messages = append(messages, &nats.Msg{Subject: wire.LedgerSubject("production", "orders", wire.KindWatermark), Data: body})

@@ -63,8 +63,8 @@ func (n *Node) streams() []jetstream.StreamConfig {
 	)
 	withheld := base(wire.WithheldStream, "why a route withheld an event", wire.WithheldRoot+".>")
 	withheld.MaxMsgsPerSubject = 1 // one record for each event and destination, however often a route reads it
-	configs = append(configs, base(wire.RemovedStream, "what repairs took out of the domains' streams", wire.RemovedRoot+".>"))
-	configs = append(configs, withheld, base(wire.AuditStream, "what operators did", wire.AuditSubject(environment, ">")))
+	removed := base(wire.RemovedStream, "what repairs took out of the domains' streams", wire.RemovedRoot+".>")
+	configs = append(configs, removed, withheld, base(wire.AuditStream, "what operators did", wire.AuditSubject(environment, ">")))
 	if registry := n.sourced(base(RegistryStream, "replica of the schema registry's log")); len(registry.Sources) > 0 {
 		configs = append(configs, registry)
 	}

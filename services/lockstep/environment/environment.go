@@ -81,7 +81,7 @@ type Environment struct {
 	watch    *watch          // of what is withheld; nil where no route begins
 	keys     *custody.Keeper // nil where no route begins
 	policies policies
-	ledgers  []*ledger.Verifier
+	ledger   *ledger.Desk
 	servers  []*server
 
 	closing sync.Once
@@ -264,16 +264,14 @@ func (e *Environment) startLedger(context.Context) error {
 	if err != nil {
 		return err
 	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
+	var sources []ledger.Source
 	for _, r := range e.config.Mesh.RoutesTo(e.is.Name) {
 		for _, domain := range r.Domains {
-			e.ledgers = append(e.ledgers, ledger.Verify(js, r.From, domain, e.config.Logger))
+			sources = append(sources, ledger.Source{Origin: r.From, Domain: domain})
 		}
 	}
-	return nil
+	e.ledger, err = ledger.Serve(nc, e.is.Name, sources, e.config.Logger)
+	return err
 }
 
 func (e *Environment) startHTTP(ctx context.Context) error {
@@ -375,8 +373,8 @@ func (e *Environment) Close(ctx context.Context) error {
 		for _, r := range e.routes {
 			r.Close()
 		}
-		for _, v := range e.ledgers {
-			v.Close()
+		if e.ledger != nil {
+			e.ledger.Close()
 		}
 		if e.forward != nil {
 			e.forward.Close()

@@ -44,13 +44,10 @@ func (e *Environment) Status() Status {
 	s := Status{
 		Environment: e.is.Name, Role: string(e.is.Role), LeafConnected: e.node.LeafConnected(),
 		RegistryRevision: e.registry.Revision(), Gate: e.gate.Stats(),
-		Routes: []route.Status{}, Ledger: []ledger.Report{}, Waiting: e.watch.waiting(),
+		Routes: []route.Status{}, Ledger: e.ledger.Reports(), Waiting: e.watch.waiting(),
 	}
 	for _, r := range e.routes {
 		s.Routes = append(s.Routes, r.Status())
-	}
-	for _, v := range e.ledgers {
-		s.Ledger = append(s.Ledger, v.Report())
 	}
 	err := e.Ready()
 	if s.Ready = err == nil; err != nil {

@@ -1,0 +1,253 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/lockstep-mesh/lockstep/mesh/wire"
+)
+
+const (
+	deskTimeout  = 2 * time.Minute // for one request
+	deskAtOnce   = 4               // requests
+	deskQueue    = "lockstep-ledger"
+	deskFlushing = 5 * time.Second
+)
+
+// Desk verifies what an environment receives, and answers what operators ask about
+// it: in this process, and as NATS requests in the streams' account, where neither
+// applications nor leaves can reach it. It is safe for concurrent use.
+type Desk struct {
+	environment string
+	nc          *nats.Conn
+	js          jetstream.JetStream
+	log         zerolog.Logger
+	observe     func(step) // called before each step, in tests
+	domains     []*domain
+	subs        []*nats.Subscription
+	slot        chan struct{}
+
+	ctx    context.Context //nolint:containedctx // of requests and audits under way, which Close ends
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	once   sync.Once
+}
+
+// Source names what arrives from where.
+type Source struct{ Origin, Domain string }
+
+// domain is what arrives of one domain from one origin.
+type domain struct {
+	*Desk
+	Source
+	working chan struct{} // held by the one who repairs, audits or undoes
+
+	mu       sync.Mutex
+	verifier *Verifier
+	pass     *pass // the latest, or nil
+}
+
+// Serve verifies the domains' events, from their beginning, and answers requests on
+// nc until Close: requests of this package's in JSON on wire.AdminSubject.
+func Serve(nc *nats.Conn, environment string, sources []Source, log zerolog.Logger) (*Desk, error) {
+	return serve(nc, environment, sources, log, nil)
+}
+
+func serve(nc *nats.Conn, environment string, sources []Source, log zerolog.Logger, observe func(step)) (*Desk, error) {
+	unavailable := func(err error) error {
+		return &Error{Code: CodeUnavailable, Op: "listen for requests about the ledger", Cause: err}
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	d := &Desk{
+		environment: environment, nc: nc, js: js, log: log.With().Str("part", "ledger").Logger(), observe: observe,
+		slot: make(chan struct{}, deskAtOnce),
+	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	for _, s := range sources {
+		d.domains = append(d.domains, &domain{Desk: d, Source: s, working: make(chan struct{}, 1), verifier: Verify(js, s.Origin, s.Domain, log)})
+	}
+	if len(sources) == 0 {
+		return d, nil // nobody listens, which tells who asks that nothing arrives here
+	}
+	for verb, answer := range map[string]func(context.Context, []byte) any{
+		wire.VerbLedger: answering(d.Status, func(p *Problem) StatusAnswer { return StatusAnswer{Problem: p} }),
+		wire.VerbAudit:  answering(d.Audit, func(p *Problem) AuditAnswer { return AuditAnswer{Problem: p} }),
+		wire.VerbRepair: answering(d.Repair, func(p *Problem) RepairAnswer { return RepairAnswer{Problem: p} }),
+		wire.VerbUndo:   answering(d.Undo, func(p *Problem) UndoAnswer { return UndoAnswer{Problem: p} }),
+	} {
+		sub, err := nc.QueueSubscribe(wire.AdminSubject(environment, verb), deskQueue, func(m *nats.Msg) { d.take(m, answer) })
+		if err != nil {
+			d.Close()
+			return nil, unavailable(err)
+		}
+		d.subs = append(d.subs, sub)
+	}
+	if err := nc.FlushTimeout(deskFlushing); err != nil {
+		d.Close()
+		return nil, unavailable(err)
+	}
+	return d, nil
+}
+
+// answering reads a request before it is answered.
+func answering[Q, A any](answer func(context.Context, Q) A, problem func(*Problem) A) func(context.Context, []byte) any {
+	return func(ctx context.Context, body []byte) any {
+		var q Q
+		d := json.NewDecoder(strings.NewReader(string(body)))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&q); err != nil {
+			return problem(problemOf(&Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: "send JSON with the fields that this version knows"}))
+		}
+		return answer(ctx, q)
+	}
+}
+
+// Close ends what is under way, verifying too, and waits until it has ended. It may
+// be called more than once.
+func (d *Desk) Close() {
+	d.once.Do(func() {
+		for _, sub := range d.subs {
+			_ = sub.Unsubscribe() // on a closed connection nothing arrives either
+		}
+		d.cancel()
+		d.work.Wait()
+		for _, of := range d.domains {
+			of.current().Close()
+		}
+	})
+}
+
+func (d *Desk) take(m *nats.Msg, answer func(context.Context, []byte) any) {
+	select {
+	case d.slot <- struct{}{}:
+	case <-d.ctx.Done():
+		return
+	}
+	d.work.Go(func() {
+		defer func() { <-d.slot }()
+		ctx, cancel := context.WithTimeout(d.ctx, deskTimeout)
+		defer cancel()
+		body, err := json.Marshal(answer(ctx, m.Data))
+		if err == nil {
+			err = m.Respond(body)
+		}
+		if err != nil {
+			d.log.Warn().Err(err).Str("subject", m.Subject).Msg("the answer to a request was lost")
+		}
+	})
+}
+
+// Reports are what is known now, of each domain and origin.
+func (d *Desk) Reports() []Report {
+	reports := make([]Report, 0, len(d.domains))
+	for _, of := range d.domains {
+		reports = append(reports, of.current().Report())
+	}
+	return reports
+}
+
+func (d *Desk) choose(of Of) ([]*domain, error) {
+	var chosen []*domain
+	for _, s := range d.domains {
+		if (of.Origin == "" || of.Origin == s.Origin) && (of.Domain == "" || of.Domain == s.Domain) {
+			chosen = append(chosen, s)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, &Error{
+			Code: CodeNoDomain, Op: "find what arrives in " + d.environment, Cause: fmt.Errorf("nothing of domain %q from %q does", of.Domain, of.Origin),
+			Cure: "name a destination environment, and an origin and a domain of one of its routes",
+		}
+	}
+	return chosen, nil
+}
+
+// nobody refuses a request that does not say who asks.
+func nobody(by, op string) error {
+	if by != "" && len(by) <= 200 && !strings.ContainsAny(by, "\r\n") {
+		return nil
+	}
+	return &Error{Code: CodeRequest, Op: op, Cause: errors.New("it is not said who asks for it"), Cure: "name the operator, in up to 200 bytes without a line break"}
+}
+
+// Status lists what is verified and what differs.
+func (d *Desk) Status(_ context.Context, q StatusRequest) StatusAnswer {
+	chosen, err := d.choose(q.Of)
+	a := StatusAnswer{Problem: problemOf(err)}
+	for _, s := range chosen {
+		a.Domains = append(a.Domains, s.findings())
+	}
+	return a
+}
+
+func (s *domain) current() *Verifier {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.verifier
+}
+
+func (s *domain) findings() Findings {
+	s.mu.Lock()
+	v, p := s.verifier, s.pass
+	s.mu.Unlock()
+	f := v.findings()
+	if p != nil {
+		f.Audit = p.now()
+	}
+	return f
+}
+
+// hold keeps others from repairing, auditing or undoing there, until done.
+func (s *domain) hold(op string) (done func(), err error) {
+	select {
+	case s.working <- struct{}{}:
+		return func() { <-s.working }, nil
+	default:
+		return nil, &Error{
+			Code: CodeBusy, Op: op + " " + s.Source.Domain + " from " + s.Origin, Cause: errors.New("somebody else repairs, audits or undoes there"), Cure: "ask again when that has ended: `lockstep ledger status`",
+		}
+	}
+}
+
+// findings lists what differs, the first MaxListed of each kind.
+func (v *Verifier) findings() Findings {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f := Findings{Report: v.report, Segments: []Disputed{}, Surplus: v.listSurplus(MaxListed)}
+	f.Lags = nil
+	listed := 0
+	for _, d := range v.disputes {
+		at := Disputed{From: d.From, To: d.To, Known: d.leaves != nil}
+		for _, x := range d.found {
+			if listed++; listed <= MaxListed {
+				at.Differences = append(at.Differences, x)
+			}
+		}
+		f.Segments = append(f.Segments, at)
+	}
+	return f
+}
+
+// listSurplus is the surplus in the order of the domain's stream, at most limit.
+func (v *Verifier) listSurplus(limit int) []Surplus {
+	list := make([]Surplus, 0, len(v.surplus))
+	for _, s := range v.surplus {
+		list = append(list, *s)
+	}
+	slices.SortFunc(list, func(a, b Surplus) int { return cmp.Compare(a.At, b.At) })
+	return list[:min(limit, len(list))]
+}
