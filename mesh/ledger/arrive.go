@@ -155,7 +155,7 @@ func (v *Verifier) record(m *link.Message, _ ordered.Place) error {
 		if err := json.Unmarshal(m.Data, &w); err != nil {
 			return fmt.Errorf("read a watermark: %w", err)
 		}
-		v.marks = append(v.marks, mark{w, v.open})
+		v.marks = append(v.marks, mark{Watermark: w, releases: v.open})
 		v.open = nil
 	case wire.KindReleased:
 		var r Released
@@ -179,9 +179,15 @@ func (v *Verifier) record(m *link.Message, _ ordered.Place) error {
 func (v *Verifier) settle() {
 	for len(v.marks) > 0 {
 		w := v.marks[0]
+		if w.leaves != nil {
+			v.apply(w.leaves)
+			v.judge()
+			v.marks = v.marks[1:]
+			continue
+		}
 		if len(v.ahead) > 0 && v.ahead[len(v.ahead)-1].sequence > w.To {
 			// Later events are here: what is not here by now does not come.
-		} else if countTo(v.ahead, w.To) < w.Sent || !v.allHere(w.releases) {
+		} else if countTo(v.ahead, w.To)-countTo(v.ahead, w.From-1) < w.Sent || !v.allHere(w.releases) {
 			return
 		}
 		v.compare(w)

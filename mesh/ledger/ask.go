@@ -23,13 +23,15 @@ type Leaf struct {
 }
 
 // LeavesRequest asks an origin for the leaves of all segments that hold any of the
-// origin sequences from From to To, at most MaxSegments of them: the first ones. It
-// is sent in JSON on wire.AskSubject(origin, destination, wire.VerbLeaves).
+// origin sequences from From to To, at most MaxSegments of them: the first ones. A
+// segment of releases alone, which ends before it begins, counts as where it begins.
+// It is sent in JSON on wire.AskSubject(origin, destination, wire.VerbLeaves).
 type LeavesRequest struct {
 	Domain string `json:"domain"`
 	From   uint64 `json:"from"`
 	To     uint64 `json:"to"`
-	By     string `json:"by"` // who asks; it is recorded
+	After  Digest `json:"after,omitzero"` // chain of the segment before the first one that is wanted; zero: any
+	By     string `json:"by"`             // who asks; it is recorded
 }
 
 // ResendRequest asks an origin to write again, as they stand in the egress stream,
@@ -48,8 +50,8 @@ type Written struct {
 	Problem *Problem `json:"problem,omitempty"` // then nothing else counts
 	At      string   `json:"at"`                // wire.HeaderRepair of what was written
 	To      uint64   `json:"to,omitempty"`      // of a LeavesRequest: end of the last segment that was written
-	// Sequences are those that were written; of a ResendRequest those are left out
-	// that are withheld still.
+	// Sequences are those that were written, of segments the ends; of a ResendRequest
+	// those are left out that are withheld still.
 	Sequences []uint64 `json:"sequences,omitempty"`
 }
 

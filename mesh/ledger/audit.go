@@ -92,31 +92,35 @@ func (s *domain) begin(ctx context.Context, by string, done func()) (*pass, erro
 	s.pass = p
 	s.mu.Unlock()
 	s.work.Go(func() {
-		defer done()
-		defer close(p.ended)
-		p.run(s.ctx, target)
+		err := p.run(s.ctx, target)
+		done() // whoever learns that it has ended may repair
+		p.end(err)
 	})
 	return p, nil
 }
 
 // run waits until the fresh verifier has come to where the streams ended when it
 // began, and puts it in the place of the other.
-func (p *pass) run(ctx context.Context, target [2]uint64) {
+func (p *pass) run(ctx context.Context, target [2]uint64) error {
 	v := p.fresh
-	err := v.await(ctx, func() bool { return v.read[ofEvents] >= target[ofEvents] && v.read[ofRecords] >= target[ofRecords] })
-	if err != nil {
+	if err := v.await(ctx, func() bool { return v.read[ofEvents] >= target[ofEvents] && v.read[ofRecords] >= target[ofRecords] }); err != nil {
 		v.Close()
-	} else {
-		p.of.mu.Lock()
-		before := p.of.verifier
-		p.of.verifier = v
-		p.of.mu.Unlock()
-		before.Close()
+		return err
 	}
+	p.of.mu.Lock()
+	before := p.of.verifier
+	p.of.verifier = v
+	p.of.mu.Unlock()
+	before.Close()
+	return nil
+}
+
+func (p *pass) end(err error) {
 	p.mu.Lock()
 	p.err = err
 	p.state.Ended, p.state.Read = time.Now().UTC(), p.state.Of
 	p.mu.Unlock()
+	close(p.ended)
 }
 
 // wait waits for the pass to end.

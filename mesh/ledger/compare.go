@@ -11,21 +11,24 @@ import (
 func (v *Verifier) compare(w mark) {
 	unlinked := false
 	switch {
+	case w.From == v.settled+1: // and w.To is v.settled if it is of releases alone
 	case w.To <= v.settled:
 		return // it was judged
 	case w.From <= v.settled:
 		v.failed(fmt.Errorf("the watermark of events %d to %d says again what the one to %d says", w.From, w.To, v.settled))
 		w.From = v.settled + 1
-	case w.From > v.settled+1:
+	default:
 		v.gap(w)
 		unlinked = true
 	}
 	d := &dispute{Watermark: w.Watermark, releases: w.releases, before: v.chain, unlinked: unlinked}
 	d.events, d.markers = v.take(w.To)
 	v.settled, v.chain = w.To, w.Chain // later segments are judged on their own
+	v.tail = d
 	if v.sound(d) {
 		v.settleReleases(d)
 		v.forget(d)
+		d.events, d.markers = nil, nil
 		return
 	}
 	d.events, d.markers = slices.Clone(d.events), slices.Clone(d.markers)
@@ -68,24 +71,7 @@ func (v *Verifier) hold(d *dispute) {
 	for _, h := range v.within(d) {
 		v.replace(d, h)
 	}
-	v.offer(d)
 	v.judge()
-}
-
-// offer gives a segment its leaves, if they came before.
-func (v *Verifier) offer(d *dispute) {
-	var from []uint64
-	for first := range v.leaves {
-		if first >= d.From && first <= d.To {
-			from = append(from, first)
-		}
-	}
-	slices.Sort(from)
-	for _, first := range from {
-		l := v.leaves[first]
-		delete(v.leaves, first)
-		v.apply(l)
-	}
 }
 
 // within takes those events that came again out of v.again that belong to a
@@ -104,16 +90,11 @@ func (v *Verifier) within(d *dispute) []held {
 
 // forget lets go of what came again for a segment that needs none of it.
 func (v *Verifier) forget(d *dispute) {
-	if len(v.again)+len(v.leaves) == 0 {
+	if len(v.again) == 0 {
 		return
 	}
 	for _, h := range v.within(d) {
 		v.spare(h.sequence, h.at, SurplusDuplicate)
-	}
-	for first := range v.leaves {
-		if first <= d.To {
-			delete(v.leaves, first)
-		}
 	}
 }
 
@@ -197,13 +178,20 @@ func (v *Verifier) judge() {
 func (v *Verifier) link(d *dispute, i int) {
 	switch {
 	case i < len(v.disputes) && v.disputes[i].From == d.To+1:
-		after := v.disputes[i]
-		after.before, after.unlinked = d.Chain, false
-		after.adopt(v)
-	case d.To == v.settled:
+		v.follows(v.disputes[i], d.Chain)
+	case d == v.tail:
 		v.chain = d.Chain
 	case d.next != nil && sha256.Sum256(append(d.Chain[:], d.next.Digest[:]...)) != d.next.Chain:
 		v.failed(fmt.Errorf("the chain of events from %d on does not go on from the one to %d", d.next.From, d.To))
+	}
+}
+
+// follows tells a segment what the chain before it is, which may show that leaves
+// that came before are its own.
+func (v *Verifier) follows(d *dispute, chain Digest) {
+	d.before, d.unlinked = chain, false
+	if d.offered != nil && d.offered.whole(chain, false) {
+		v.adopt(d, d.offered)
 	}
 }
 

@@ -134,50 +134,80 @@ func (v *Verifier) replace(d *dispute, h held) {
 	}
 }
 
-// learn takes in what the origin says a segment is made of.
+// learn takes in what the origin says a segment is made of. The segment may be one
+// whose watermark waits for its events.
 func (v *Verifier) learn(l *Leaves) {
-	if l.To <= v.settled {
-		v.apply(l)
+	if v.apply(l) {
 		v.judge()
-	} else if len(v.leaves) < maxDisputes {
-		v.leaves[l.From] = l
+	} else if len(v.marks) > 0 && len(v.marks) < maxAhead {
+		v.marks = append(v.marks, mark{leaves: l})
 	}
 }
 
-// apply offers leaves to the segment in dispute that they are of, if there is one.
-func (v *Verifier) apply(l *Leaves) {
-	d := v.disputeOf(l.From)
-	if d == nil || d.From != l.From || l.To > d.To || (l.To < d.To && !d.gap) {
-		return // of a segment that is sound, or of one whose beginning is not known yet
+// apply gives leaves to the segment in dispute that they are of, if there is one:
+// they give its digest and continue its chain. Of segments of releases alone several
+// have one range.
+func (v *Verifier) apply(l *Leaves) bool {
+	var offered *dispute
+	for _, d := range v.disputes {
+		exact := d.From == l.From && (d.To == l.To || (d.gap && d.To > l.To))
+		if !exact || d.leaves != nil {
+			continue
+		}
+		if l.whole(d.before, d.unlinked) {
+			v.adopt(d, l)
+			return true
+		}
+		if offered == nil {
+			offered = d
+		}
 	}
-	d.offered = l
-	d.adopt(v)
+	if v.insert(l) {
+		return true
+	}
+	if offered != nil {
+		offered.offered = l
+	}
+	return false
 }
 
-// adopt takes leaves for the segment's if they give its digest and continue its
-// chain. Where no watermark came, they say how far the segment goes.
-func (d *dispute) adopt(v *Verifier) {
-	l := d.offered
-	if l == nil || d.leaves != nil || !l.whole(d.before, d.unlinked) {
-		return
+// insert adds a segment of releases alone whose watermark is lost: no range is
+// missing then, but the chain behind it does not continue the one before it.
+func (v *Verifier) insert(l *Leaves) bool {
+	i := slices.IndexFunc(v.disputes, func(d *dispute) bool { return d.From == l.From && d.leaves == nil && !d.unlinked })
+	if l.To >= l.From || i < 0 || !l.whole(v.disputes[i].before, false) {
+		return false
 	}
+	d := &dispute{before: v.disputes[i].before}
+	v.disputes = slices.Insert(v.disputes, i, d)
+	v.adopt(d, l)
+	return true
+}
+
+// adopt takes leaves for the segment's. Where no watermark came, they say how far the
+// segment goes.
+func (v *Verifier) adopt(d *dispute, l *Leaves) {
 	if d.gap && l.To < d.To {
 		v.split(d, l)
 	}
 	d.leaves, d.offered, d.gap, d.Watermark, d.releases = l, nil, false, l.Watermark, l.Releases
-	marked := map[uint64]bool{}
 	d.markers = d.markers[:0]
 	for _, leaf := range l.Leaves {
-		if leaf.Withheld {
-			marked[leaf.Sequence] = true
-			d.markers = append(d.markers, arrived{leaf.Sequence, leaf.Digest})
-		}
-		if leaf.Withheld && !v.withheld.has(leaf.Sequence) {
+		switch {
+		case !leaf.Withheld:
+			if v.withheld.remove(leaf.Sequence) {
+				v.report.Withheld--
+			}
+		case !v.withheld.has(leaf.Sequence):
 			v.withheld.add(leaf.Sequence)
 			v.report.Withheld++
-		} else if !leaf.Withheld && v.withheld.remove(leaf.Sequence) {
-			v.report.Withheld--
+			fallthrough
+		default:
+			d.markers = append(d.markers, arrived{leaf.Sequence, leaf.Digest})
 		}
+	}
+	if i := slices.Index(v.disputes, d) + 1; i < len(v.disputes) && v.disputes[i].From == l.To+1 {
+		v.follows(v.disputes[i], l.Chain)
 	}
 }
 

@@ -26,31 +26,46 @@ func withReleases(t *testing.T) []*nats.Msg {
 		t.Fatal(err)
 	}
 	segment := ledger.NewSegment("ORDERS@1", 21, last.Chain)
-	subject := wire.StoredSubject("production", "orders.order.placed")
 	for _, sequence := range []uint64{10, 5} {
-		h := nats.Header{
-			wire.HeaderOriginSequence: {strconv.FormatUint(sequence, 10)}, wire.HeaderMasked: {"2"},
-			wire.HeaderReleased: {"2026-01-02T03:04:05Z"}, wire.HeaderCheckpoint: {"20"},
-		}
-		data := fmt.Appendf(nil, `{"n":%d}`, sequence)
-		r := ledger.Released{OriginSequence: sequence, Digest: ledger.EventDigest(sequence, subject, h, data)}
-		segment.AddRelease(r)
-		body, err := ledger.Encode(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		messages = append(
-			messages, &nats.Msg{Subject: subject, Header: h, Data: data},
-			&nats.Msg{Subject: wire.LedgerSubject("production", "orders", wire.KindReleased), Header: nats.Header{wire.HeaderOriginSequence: h[wire.HeaderOriginSequence]}, Data: body},
-		)
+		messages = append(messages, release(t, segment, sequence)...)
 	}
-	next := &nats.Msg{Subject: subject, Header: nats.Header{wire.HeaderOriginSequence: {"21"}, wire.HeaderMasked: {"2"}}, Data: []byte(`{"n":21}`)}
+	next := &nats.Msg{
+		Subject: wire.StoredSubject("production", "orders.order.placed"),
+		Header:  nats.Header{wire.HeaderOriginSequence: {"21"}, wire.HeaderMasked: {"2"}}, Data: []byte(`{"n":21}`),
+	}
 	segment.Add(21, next.Subject, next.Header, next.Data)
+	return append(messages, next, closing(t, segment))
+}
+
+// release is what a route writes when it releases an event.
+func release(t *testing.T, segment *ledger.Segment, sequence uint64) []*nats.Msg {
+	t.Helper()
+	subject := wire.StoredSubject("production", "orders.order.placed")
+	h := nats.Header{
+		wire.HeaderOriginSequence: {strconv.FormatUint(sequence, 10)}, wire.HeaderMasked: {"2"},
+		wire.HeaderReleased: {"2026-01-02T03:04:05Z"}, wire.HeaderCheckpoint: {"20"},
+	}
+	data := fmt.Appendf(nil, `{"n":%d}`, sequence)
+	r := ledger.Released{OriginSequence: sequence, Digest: ledger.EventDigest(sequence, subject, h, data)}
+	segment.AddRelease(r)
+	body, err := ledger.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*nats.Msg{
+		{Subject: subject, Header: h, Data: data},
+		{Subject: wire.LedgerSubject("production", "orders", wire.KindReleased), Header: nats.Header{wire.HeaderOriginSequence: h[wire.HeaderOriginSequence]}, Data: body},
+	}
+}
+
+// closing is the watermark that a route writes behind a segment.
+func closing(t *testing.T, segment *ledger.Segment) *nats.Msg {
+	t.Helper()
 	body, err := ledger.Encode(segment.Watermark())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(messages, next, &nats.Msg{Subject: wire.LedgerSubject("production", "orders", wire.KindWatermark), Data: body})
+	return &nats.Msg{Subject: wire.LedgerSubject("production", "orders", wire.KindWatermark), Data: body}
 }
 
 // Guards against a released event that is taken for a duplicate, or that counts

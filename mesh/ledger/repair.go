@@ -126,28 +126,32 @@ func (s *domain) mend(ctx context.Context, v *Verifier, record *Record) error {
 // learn asks the origin what the first segments that differ are made of.
 func (s *domain) learn(ctx context.Context, v *Verifier, by string) error {
 	for {
-		from, to, ok := v.unknown()
+		first, q, ok := v.unknown()
 		if !ok {
 			return nil
 		}
+		v.mu.Lock()
+		first.offered = nil // of an earlier attempt
+		v.mu.Unlock()
 		s.step(stepLeaves)
-		written, err := s.ask(ctx, wire.VerbLeaves, LeavesRequest{Domain: s.Domain, From: from, To: to, By: by})
-		if err != nil {
+		if _, err := s.ask(ctx, wire.VerbLeaves, LeavesRequest{Domain: s.Domain, From: q.From, To: q.To, After: q.After, By: by}); err != nil {
 			return err
 		}
-		arrived := func() bool { first, _, open := v.unknownLocked(); return !open || first > from || v.unfit(from) }
+		unfit := false
+		arrived := func() bool {
+			next, then, open := v.unknownLocked()
+			unfit = open && next == first && then == q && first.offered != nil
+			return unfit || !open || next != first || then != q
+		}
 		waiting, cancel := context.WithTimeout(ctx, comeTimeout)
-		err = v.await(waiting, arrived)
+		err := v.await(waiting, arrived)
 		cancel()
 		if err != nil {
-			return fmt.Errorf("the origin wrote what segments are made of up to event %d, and it did not arrive: %w", written.To, err)
+			return fmt.Errorf("the origin wrote what the segment from event %d on is made of, and it did not arrive: %w", q.From, err)
 		}
-		v.mu.Lock()
-		unfit := v.unfit(from)
-		v.mu.Unlock()
 		if unfit {
 			return &Error{
-				Code: CodeChain, Op: fmt.Sprintf("learn what the segment from event %d is made of", from),
+				Code: CodeChain, Op: fmt.Sprintf("learn what the segment from event %d on is made of", q.From),
 				Cause: errors.New("what the origin says does not continue what its watermarks here said before"), Cure: "remove stream " + wire.LedgerStream + " of this environment and restart it: its records come again",
 			}
 		}
@@ -205,33 +209,32 @@ func (s *domain) ask(ctx context.Context, verb string, question any) (Written, e
 	return written, written.Problem.Err(op)
 }
 
-// unknown is the first run of neighbouring segments in dispute, among the first
-// MaxSegments, of which it is not known what they are made of.
-func (v *Verifier) unknown() (from, to uint64, ok bool) {
+// unknown asks about the first run of neighbouring segments in dispute, among the
+// first MaxSegments, of which it is not known what they are made of; first is the
+// first of them.
+func (v *Verifier) unknown() (first *dispute, q LeavesRequest, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.unknownLocked()
 }
 
-func (v *Verifier) unknownLocked() (from, to uint64, ok bool) {
+func (v *Verifier) unknownLocked() (first *dispute, q LeavesRequest, ok bool) {
 	for _, d := range v.disputes[:min(len(v.disputes), MaxSegments)] {
 		switch {
-		case ok && d.From != to+1, ok && d.leaves != nil:
-			return from, to, true
-		case d.leaves == nil && !ok:
-			from, to, ok = d.From, d.To, true
-		case d.leaves == nil:
-			to = d.To
+		case first == nil && d.leaves != nil:
+			continue
+		case first == nil:
+			first = d
+			q.From = d.From
+			if !d.unlinked {
+				q.After = d.before
+			}
+		case d.leaves != nil || d.From > q.To+1:
+			return first, q, true
 		}
+		q.To = max(d.To, d.From) // of releases alone a segment ends before it begins
 	}
-	return from, to, ok
-}
-
-// unfit reports whether leaves of the segment that begins at from have arrived that
-// are not those of the segment.
-func (v *Verifier) unfit(from uint64) bool {
-	d := v.disputeOf(from)
-	return d != nil && d.leaves == nil && d.offered != nil
+	return first, q, first != nil
 }
 
 // plan is what differs in the first segments in dispute, and the surplus.

@@ -80,8 +80,9 @@ type Verifier struct {
 	open    []Released // releases since the last watermark that arrived
 	last    uint64     // highest origin sequence that arrived in its turn
 	settled uint64     // end of the last segment that was compared
-	chain   Digest
-	lag     int // where in report.Lags the next one goes
+	chain   Digest     // of that segment and all before it
+	tail    *dispute   // that segment
+	lag     int        // where in report.Lags the next one goes
 
 	withheld ranges          // events that were withheld when their turn came
 	crossed  ranges          // those of them that were released
@@ -90,15 +91,16 @@ type Verifier struct {
 	disputes []*dispute          // open ones, in order
 	beyond   uint64              // that differ and are not held
 	again    map[uint64]held     // events that came again before their segment was compared
-	leaves   map[uint64]*Leaves  // that came before their segment was compared, by its beginning
 	surplus  map[uint64]*Surplus // by sequence in the domain's stream
 	spared   uint64              // surplus that is not held
 }
 
-// mark is a watermark with the releases that it covers.
+// mark is a watermark with the releases that it covers, or leaves that came behind
+// one.
 type mark struct {
 	Watermark
 	releases []Released
+	leaves   *Leaves
 }
 
 // arrived is what a segment's digest needs of a message.
@@ -129,7 +131,7 @@ func Verify(js jetstream.JetStream, origin, domain string, log zerolog.Logger) *
 		log:     log.With().Str("part", "ledger").Str("origin", origin).Str("domain", domain).Logger(),
 		changed: make(chan struct{}), report: Report{Origin: origin, Domain: domain},
 		early: map[uint64]held{}, again: map[uint64]held{},
-		leaves: map[uint64]*Leaves{}, surplus: map[uint64]*Surplus{},
+		surplus: map[uint64]*Surplus{},
 	}
 	v.work.Go(func() {
 		v.follow(ctx, ofEvents, wire.DomainStream(domain), wire.StoredSubject(origin, domain+".>"), v.event)
