@@ -11,6 +11,9 @@ const (
 	CodeNotRunning  = "not_running" // the route does not run
 	CodeRequest     = "request"     // what was asked for makes no sense
 	CodeNoRoute     = "no_route"    // there is no such route here
+	CodeBudget      = "budget"      // the destination has had as much written again as it may for now
+	CodeAudit       = "audit"       // it cannot be recorded who asks
+	CodeDamaged     = "damaged"     // the egress stream is not what its own ledger says
 )
 
 // Error says what a route could not do for somebody who asked it.

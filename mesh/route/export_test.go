@@ -31,3 +31,18 @@ func (r *Route) TransformOnce(sequence uint64, at time.Time, subject, header, da
 func (r *Route) Break(eventType string) {
 	r.kinds.put(kindKey{eventType, wire.DataSchema(eventType, 1), "1"}, &kind{schema: eventType, version: 1, eventType: eventType, egress: "x"})
 }
+
+// Exhaust leaves the destination nothing of what it may have written again, for as
+// long as a test takes.
+func (r *Route) Exhaust() {
+	r.budget.mu.Lock()
+	defer r.budget.mu.Unlock()
+	r.budget.left, r.budget.at = -repairBudget, time.Now()
+}
+
+// Budget is what a route has for repairs at a time; it reports whether so many bytes
+// are there, and when they will be.
+func Budget(now time.Time) func(bytes int, now time.Time) (time.Duration, bool) {
+	b := newBudget(now)
+	return b.take
+}

@@ -133,6 +133,10 @@ func committed(m *link.Message) commitAnswer {
 // a sync of its own where the server syncs, and a batch the time of a dozen.
 const fewSingly = 12
 
+// commitHeaders bounds what a commit adds to a message's headers, in bytes: what it
+// follows, and its place in a batch.
+const commitHeaders = 160
+
 // commit writes messages in one step. It expects the egress stream to end where
 // the route last saw it end: a second route, or this one after a write whose
 // outcome it did not learn, is refused and reads the checkpoint again.
@@ -193,7 +197,7 @@ func (o *outlet) commit(ctx context.Context, p *position, messages []*message) e
 // is stored only if all before it are.
 func (o *outlet) write(messages []*message, last uint64, reply []byte) error {
 	for _, m := range messages {
-		if size := len(m.header) + len(m.data) + writeHeaders; int64(size) > o.limit {
+		if size := len(m.header) + len(m.data) + commitHeaders; int64(size) > o.limit {
 			return fmt.Errorf("one has %d bytes, and a message may have %d: %w", size, o.limit, nats.ErrMaxPayload)
 		}
 	}

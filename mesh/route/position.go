@@ -71,7 +71,7 @@ func (r *Route) open(ctx context.Context, o *outlet) (*position, error) {
 // watermark in the egress stream.
 func (r *Route) reopenSegment(ctx context.Context, egress jetstream.Stream, p *position) error {
 	from, chain, next := uint64(1), ledger.Digest{}, uint64(1)
-	mark, err := egress.GetLastMsgForSubject(ctx, wire.LedgerSubject(r.config.From, r.config.Domain, wire.KindWatermark))
+	mark, err := egress.GetLastMsgForSubject(ctx, r.names.mark)
 	switch {
 	case err == nil:
 		var w ledger.Watermark
@@ -83,6 +83,9 @@ func (r *Route) reopenSegment(ctx context.Context, egress jetstream.Stream, p *p
 		return fmt.Errorf("read the last watermark of stream %s: %w", r.egress, err)
 	}
 	p.segment = ledger.NewSegment(p.stream, from, chain)
+	if next, err = r.behindRepairs(ctx, egress, next, p.last+1); err != nil {
+		return err
+	}
 	for ; next <= p.last; next++ {
 		m, err := egress.GetMsg(ctx, next)
 		if err != nil {
@@ -100,7 +103,10 @@ func (r *Route) reopenMessage(ctx context.Context, p *position, m *jetstream.Raw
 	if err != nil {
 		return &haltError{fmt.Errorf("message %d of stream %s is not a route's: %w", m.Sequence, r.egress, err)}
 	}
-	if m.Subject == wire.LedgerSubject(r.config.From, r.config.Domain, wire.KindReleased) {
+	if m.Header.Get(wire.HeaderRepair) != "" {
+		return nil // a copy of what counted already, or no event
+	}
+	if m.Subject == r.names.released {
 		var released ledger.Released
 		if err := json.Unmarshal(m.Data, &released); err != nil {
 			return &haltError{fmt.Errorf("record %d of stream %s: %w", m.Sequence, r.egress, err)}
@@ -108,7 +114,7 @@ func (r *Route) reopenMessage(ctx context.Context, p *position, m *jetstream.Raw
 		p.segment.AddRelease(released)
 		// A segment is closed only once its releases are recorded, so what is not
 		// recorded is in the open one.
-		return r.recordRelease(ctx, sequence, r.releaseOf(m.Header))
+		return r.recordRelease(ctx, sequence, r.releaseOf(m))
 	}
 	if m.Header.Get(wire.HeaderReleased) == "" { // a released event counts by its record
 		p.segment.Add(sequence, strings.TrimPrefix(m.Subject, r.names.egress), m.Header, m.Data)

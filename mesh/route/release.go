@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
@@ -264,6 +263,7 @@ func (w *writer) release(ctx context.Context, s *release) error {
 		}
 		messages, sent = append(messages, &out.message, record), append(sent, out.sequence)
 	}
+	at := w.at.last + 1
 	if len(messages) > 0 {
 		if err := w.outlet.commit(ctx, w.at, messages); err != nil {
 			return err
@@ -271,14 +271,19 @@ func (w *writer) release(ctx context.Context, s *release) error {
 	}
 	// It is brought to its end even when the route is closed.
 	kept := context.WithoutCancel(ctx)
-	for _, sequence := range sent {
+	for i, sequence := range sent {
 		r.step(stepRecord)
-		if err := r.recordRelease(kept, sequence, Release{At: s.at, By: s.by, Policy: r.masking.Load().policy}); err != nil {
+		if err := r.recordRelease(kept, sequence, Release{At: s.at, By: s.by, Policy: r.masking.Load().policy, Message: at + 2*uint64(i)}); err != nil {
 			return err
 		}
 	}
 	s.dealt, s.settled, s.released = next, s.settled+settled, s.released+released+len(sent)
 	r.update(func(st *Status) { st.Released += uint64(len(sent)) })
+	if w.at.segment.Messages() >= watermarkEvery {
+		if err := w.mark(ctx); err != nil {
+			return err
+		}
+	}
 	if next < len(s.outcomes) {
 		return w.release(ctx, s) // what did not fit into the batch
 	}
@@ -316,8 +321,8 @@ func (r *Route) releaseRecord(sequence uint64, event *wire.Fields, digest ledger
 // completeRelease writes the record of a released event that is the egress
 // stream's last message: the end of the process has cut them apart.
 func (r *Route) completeRelease(ctx context.Context, o *outlet, p *position, last *jetstream.RawStreamMsg) error {
-	if last.Header.Get(wire.HeaderReleased) == "" {
-		return nil
+	if last.Header.Get(wire.HeaderReleased) == "" || last.Header.Get(wire.HeaderRepair) != "" {
+		return nil // a copy for a repair has its record where the original stands
 	}
 	stored, isEvent := strings.CutPrefix(last.Subject, r.names.egress)
 	if !isEvent {
@@ -336,9 +341,11 @@ func (r *Route) completeRelease(ctx context.Context, o *outlet, p *position, las
 	return o.commit(ctx, p, []*message{m})
 }
 
-// releaseOf is the release that a record in the egress stream tells of.
-func (r *Route) releaseOf(h nats.Header) Release {
-	made := Release{At: parseStamp(h.Get(wire.HeaderReleased)), By: byUnknown, Policy: h.Get(wire.HeaderPolicy)}
+// releaseOf is the release that a record in the egress stream tells of. The event
+// stands before it.
+func (r *Route) releaseOf(record *jetstream.RawStreamMsg) Release {
+	h := record.Header
+	made := Release{At: parseStamp(h.Get(wire.HeaderReleased)), By: byUnknown, Policy: h.Get(wire.HeaderPolicy), Message: record.Sequence - 1}
 	if asked := r.asked.Load(); asked != nil && asked.at.Equal(made.At) {
 		made.By = asked.by
 	}

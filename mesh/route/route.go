@@ -7,8 +7,9 @@
 // marker that it was withheld. The last message of the egress stream says how
 // far the route is, and every write names the sequence it expects to follow, so
 // that a route that is killed, or run twice, neither loses nor doubles an
-// event. What was withheld can be released later, exactly once. There is no
-// other state than the streams.
+// event. What was withheld can be released later, exactly once, and what a
+// destination has lost is written again if it asks. There is no other state than
+// the streams.
 //
 // Reading, masking and writing run side by side (pipeline.go, writer.go). How a
 // message is written depends on what the server does before it acknowledges
@@ -79,6 +80,7 @@ type Status struct {
 	Sent         uint64 `json:"sent"`       // since the route started
 	Withheld     uint64 `json:"withheld"`
 	Released     uint64 `json:"released,omitempty"`
+	Resent       uint64 `json:"resent,omitempty"` // events that were written again because the destination asked
 	MaskedFields uint64 `json:"masked_fields"`
 	Problem      string `json:"problem,omitempty"` // the latest failure
 	Policy       string `json:"policy,omitempty"`
@@ -103,7 +105,9 @@ type Route struct {
 	releasing chan struct{} // held by the request that releases
 	releases  chan *release // to the writer
 	asked     atomic.Pointer[request]
-	observe   func(step) // called before each step, in tests
+	repairs   chan *repair // to the writer
+	budget    budget       // of what the destination has written again
+	observe   func(step)   // called before each step, in tests
 
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the route has stopped
@@ -120,6 +124,8 @@ type names struct {
 	withheld string // subject on which markers are written
 	marker   string // subject under which they are stored
 	record   string // withheld.<to>.<domain>.
+	mark     string // subject under which watermarks are stored
+	released string // and records of releases
 }
 
 // step is a point at which a route can be interrupted.
@@ -163,10 +169,12 @@ func start(c Config, observe func(step)) (*Route, error) {
 		names: names{
 			stored: wire.StoredSubject(c.From, ""), egress: wire.EgressSubject(c.To, ""),
 			withheld: wire.EgressRecordSubject(c.To, c.From, c.Domain, wire.KindWithheld), marker: wire.LedgerSubject(c.From, c.Domain, wire.KindWithheld),
-			record: wire.WithheldRoot + "." + c.To + "." + c.Domain + ".",
+			record: wire.WithheldRoot + "." + c.To + "." + c.Domain + ".", mark: wire.LedgerSubject(c.From, c.Domain, wire.KindWatermark),
+			released: wire.LedgerSubject(c.From, c.Domain, wire.KindReleased),
 		},
 		stored: []byte(wire.StoredSubject(c.From, "")), marker: newTemplate(wire.HeaderOrigin, c.From, wire.HeaderHop, firstHop),
 		releasing: make(chan struct{}, 1), releases: make(chan *release), ended: make(chan struct{}),
+		repairs: make(chan *repair), budget: newBudget(time.Now()),
 		status: Status{From: c.From, To: c.To, Domain: c.Domain, State: StateStarting},
 	}
 	r.Apply(c.Policy, c.Masker, c.Fault)

@@ -169,8 +169,14 @@ func eventually(t *testing.T, problem func() string) {
 }
 
 // all are the egress stream's messages, under the subjects that they have at the
-// destination.
+// destination, but for those that were written for repairs.
 func (o *origin) all(t *testing.T) []*jetstream.RawStreamMsg {
+	t.Helper()
+	return slices.DeleteFunc(o.stored(t), func(m *jetstream.RawStreamMsg) bool { return m.Header.Get(wire.HeaderRepair) != "" })
+}
+
+// stored are all messages of the egress stream.
+func (o *origin) stored(t *testing.T) []*jetstream.RawStreamMsg {
 	t.Helper()
 	s, err := o.js.Stream(t.Context(), wire.EgressStream("orders", "staging"))
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 	CodeContract = "contract"  // the event's contract cannot be applied
 	CodeEnvelope = "envelope"  // the event does not carry what the gate gives every event
 	CodeKeys     = "keys"      // the subject's key tokens cannot be masked
-	CodeTooLarge = "too_large" // the masked event is larger than a message may be
+	CodeTooLarge = "too_large" // the masked event is larger than a message may be; of an Error, what was asked for
 )
 
 // classKey is the class of key tokens whose contract does not say which fields
@@ -28,7 +28,8 @@ const classKey = "key"
 // firstHop is the count of hops of an event that comes from its origin.
 const firstHop = "1"
 
-// writeHeaders bounds what writing adds to a message's headers, in bytes.
+// writeHeaders bounds what is added to the headers of a masked event before it is
+// stored, in bytes: by a release (94), by a repair (49), and by writing.
 const writeHeaders = 320
 
 // event is an origin event as the route reads it, or reads it again.

@@ -44,6 +44,8 @@ type Release struct {
 	At     time.Time `json:"at"`
 	By     string    `json:"by"`     // who asked for it
 	Policy string    `json:"policy"` // under which it crossed
+	// Message is the sequence in the egress stream of what crossed.
+	Message uint64 `json:"message,omitempty"`
 }
 
 // settled reports whether there is nothing more to do for the event.

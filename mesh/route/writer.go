@@ -70,6 +70,12 @@ func (w *writer) write(ctx context.Context, l *pipeline) error {
 			if err != nil {
 				return err
 			}
+		case s := <-w.route.repairs:
+			err := w.repair(ctx, s)
+			s.done <- err
+			if err != nil {
+				return err
+			}
 		case err := <-w.sink.failed():
 			return err
 		case err := <-l.reader.Failed():

@@ -78,6 +78,7 @@ type Environment struct {
 	gate     *gate.Gate
 	routes   []*route.Route
 	desk     *route.Desk
+	repairs  *route.RepairDesk
 	watch    *watch          // of what is withheld; nil where no route begins
 	keys     *custody.Keeper // nil where no route begins
 	policies policies
@@ -247,6 +248,9 @@ func (e *Environment) startRoutes(ctx context.Context) error {
 	if e.desk, err = route.Serve(nc, e.is.Name, e.routes, e.config.Logger); err != nil {
 		return err
 	}
+	if e.repairs, err = route.ServeRepairs(nc, e.is.Name, e.routes, e.config.Logger); err != nil {
+		return err
+	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
@@ -366,6 +370,9 @@ func (e *Environment) Close(ctx context.Context) error {
 		}
 		if e.desk != nil {
 			e.desk.Close()
+		}
+		if e.repairs != nil {
+			e.repairs.Close()
 		}
 		if e.keys != nil {
 			e.keys.Close()
