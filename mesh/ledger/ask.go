@@ -24,8 +24,10 @@ type Leaf struct {
 
 // LeavesRequest asks an origin for the leaves of all segments that hold any of the
 // origin sequences from From to To, at most MaxSegments of them: the first ones. A
-// segment of releases alone, which ends before it begins, counts as where it begins.
-// It is sent in JSON on wire.AskSubject(origin, destination, wire.VerbLeaves).
+// segment of releases alone ends before it begins, and counts as where it begins; To
+// may be one less than From, too, so that what a watermark says of itself can be
+// asked for. It is sent in JSON on wire.AskSubject(origin, destination,
+// wire.VerbLeaves).
 type LeavesRequest struct {
 	Domain string `json:"domain"`
 	From   uint64 `json:"from"`

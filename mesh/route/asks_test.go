@@ -282,7 +282,7 @@ func TestBadAsksAreRefused(t *testing.T) {
 		{"too long", wire.VerbResend, strings.Repeat(" ", 65<<10) + string(resend("ben", 1)), route.CodeRequest},
 		{"another domain", wire.VerbLeaves, `{"domain":"payments","from":1,"to":1,"by":"ben"}`, route.CodeNoRoute},
 		{"no domain", wire.VerbResend, `{"sequences":[1],"by":"ben"}`, route.CodeNoRoute},
-		{"a range backwards", wire.VerbLeaves, `{"domain":"orders","from":2,"to":1,"by":"ben"}`, route.CodeRequest},
+		{"a range backwards", wire.VerbLeaves, `{"domain":"orders","from":3,"to":1,"by":"ben"}`, route.CodeRequest},
 		{"a range from 0", wire.VerbLeaves, `{"domain":"orders","from":0,"to":1,"by":"ben"}`, route.CodeRequest},
 		{"no sequences", wire.VerbResend, string(resend("ben")), route.CodeRequest},
 		{"sequence 0", wire.VerbResend, string(resend("ben", 0, 1)), route.CodeRequest},

@@ -22,8 +22,8 @@ import (
 // yet is left out. The error is a *Error.
 func (r *Route) Leaves(ctx context.Context, q ledger.LeavesRequest) (ledger.Written, error) {
 	op := fmt.Sprintf("write the leaves of events %d to %d for %s", q.From, q.To, r.config.To)
-	if q.From == 0 || q.From > q.To {
-		return ledger.Written{}, &Error{Code: CodeRequest, Op: op, Cause: errors.New("these are no range of origin sequences"), Cure: "give `from`, 1 or more, and `to`, not below it"}
+	if q.From == 0 || q.From-1 > q.To {
+		return ledger.Written{}, &Error{Code: CodeRequest, Op: op, Cause: errors.New("these are no range of origin sequences"), Cure: "give `from`, 1 or more, and `to`, at most one below it"}
 	}
 	entry := auditRecord{Action: actionLeaves, By: q.By, First: q.From, Last: q.To}
 	return r.answered(ctx, op, entry, func(at time.Time) (ledger.Written, error) {
@@ -83,15 +83,11 @@ func (r *Route) segments(ctx context.Context, op string, q ledger.LeavesRequest)
 		if err != nil {
 			return nil, err
 		}
-		if !ok || mark.From > q.To {
+		if !ok || mark.From > max(q.From, q.To) {
 			break
 		}
 		begun = begun || before.Chain == q.After
-		holds := mark.To >= q.From
-		if mark.To < mark.From { // releases alone
-			holds = mark.From >= q.From
-		}
-		if begun && holds {
+		if begun && holds(q, mark.Watermark) {
 			if mark.OriginStream != originStream(origin.CachedInfo()) {
 				return nil, fmt.Errorf("stream %s was made again since", r.origin)
 			}
@@ -107,6 +103,14 @@ func (r *Route) segments(ctx context.Context, op string, q ledger.LeavesRequest)
 		return nil, &Error{Code: CodeRequest, Op: op, Cause: errors.New("none of these segments follows the chain " + q.After.String()), Cure: "give in `after` the chain of the watermark before the first segment that is wanted, or leave it out"}
 	}
 	return chosen, nil
+}
+
+// holds reports whether a segment is one that q chooses.
+func holds(q ledger.LeavesRequest, w ledger.Watermark) bool {
+	if w.To < w.From { // releases alone
+		return w.From >= q.From && w.From <= max(q.From, q.To)
+	}
+	return w.To >= q.From && w.From <= q.To
 }
 
 // placed is a watermark and its sequence in the egress stream; the zero placed

@@ -49,7 +49,8 @@ func egress(t *testing.T) (*nats.Conn, jetstream.JetStream) {
 }
 
 // Guards against a key that is called unused, and destroyed, although events
-// were masked with it: what halving finds is what reading everything finds.
+// were masked with it, or the latest although it is an old one of which copies were
+// written: what halving finds is what reading everything finds.
 func TestUsesAreThoseOfTheStream(t *testing.T) {
 	nc, js := egress(t)
 	k := &Keeper{config: Config{Routes: []RouteConfig{{To: "staging", Domains: []string{"orders"}}}, Conn: nc}, js: js}
@@ -63,6 +64,22 @@ func TestUsesAreThoseOfTheStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[string][]Use{}
+		repair := func() { // as a route does: copies of anything, directly behind a watermark
+			copies := rapid.IntRange(0, 20).Draw(t, "copies")
+			for i := range copies {
+				if i == 0 {
+					if _, err := js.Publish(ctx, "ledger.production.orders.watermark", nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				h := nats.Header{wire.HeaderRepair: {"2026-01-02T03:04:05Z"}, wire.HeaderKeyID: {fmt.Sprintf("k%d", rapid.IntRange(0, 6).Draw(t, "of"))}}
+				subject := rapid.SampledFrom([]string{"egress.staging.evt.production.orders.order.placed", "ledger.production.orders.leaves"}).Draw(t, "kind")
+				if _, err := js.PublishMsg(ctx, &nats.Msg{Subject: subject, Header: h}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		latest := ""
 		lengths := rapid.SliceOfN(rapid.IntRange(1, 12), 0, 6).Draw(t, "lengths")
 		for i, n := range lengths {
 			id := fmt.Sprintf("k%d", i)
@@ -81,8 +98,14 @@ func TestUsesAreThoseOfTheStream(t *testing.T) {
 					use.First = ack.Sequence
 				}
 				use.Last = ack.Sequence
+				if rapid.IntRange(0, 5).Draw(t, "repair") == 0 {
+					repair()
+				}
 			}
-			want[id] = []Use{use}
+			want[id], latest = []Use{use}, id
+			if n%2 == 0 {
+				repair()
+			}
 		}
 		got, err := k.uses(ctx)
 		if err != nil {
@@ -95,6 +118,11 @@ func TestUsesAreThoseOfTheStream(t *testing.T) {
 			if !slices.Equal(got[id], uses) {
 				t.Fatalf("%s: %v, want %v", id, got[id], uses)
 			}
+		}
+		if s, err := js.Stream(ctx, wire.EgressStream("orders", "staging")); err != nil {
+			t.Fatal(err)
+		} else if found, err := runs(ctx, s); err != nil || len(found) > 0 && found[len(found)-1].key != latest {
+			t.Fatalf("%v (%v), and the latest is %s", found, err, latest)
 		}
 	})
 }

@@ -42,14 +42,14 @@ func (k *Keeper) strange(ctx context.Context, ring *mask.Ring) (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("find stream %s: %w", name, err)
 			}
-			last, err := stream.GetLastMsgForSubject(ctx, wire.EgressRoot+".>")
-			if isNotFound(err) {
+			found, err := runs(ctx, stream)
+			if err != nil {
+				return "", err
+			}
+			if len(found) == 0 {
 				continue
 			}
-			if err != nil {
-				return "", fmt.Errorf("read stream %s: %w", name, err)
-			}
-			id := last.Header.Get(wire.HeaderKeyID)
+			id := found[len(found)-1].key
 			if slices.ContainsFunc(ring.Keys(), func(info mask.KeyInfo) bool { return info.ID == id }) {
 				continue
 			}
@@ -63,8 +63,7 @@ func (k *Keeper) strange(ctx context.Context, ring *mask.Ring) (string, error) {
 	return "", nil
 }
 
-// uses gives, by key ID, what was masked with it. A route writes in one order,
-// under one key after the other, so that halving finds where they change.
+// uses gives, by key ID, what was masked with it.
 func (k *Keeper) uses(ctx context.Context) (map[string][]Use, error) {
 	found := map[string][]Use{}
 	for _, r := range k.config.Routes {
@@ -73,14 +72,7 @@ func (k *Keeper) uses(ctx context.Context) (map[string][]Use, error) {
 			if err != nil {
 				return nil, fmt.Errorf("find stream %s: %w", wire.EgressStream(domain, r.To), err)
 			}
-			last, err := s.GetLastMsgForSubject(ctx, wire.EgressRoot+".>")
-			if isNotFound(err) {
-				continue
-			}
-			if err != nil {
-				return nil, fmt.Errorf("read stream %s: %w", wire.EgressStream(domain, r.To), err)
-			}
-			runs, err := runs(ctx, s, last)
+			runs, err := runs(ctx, s)
 			if err != nil {
 				return nil, err
 			}
@@ -98,44 +90,94 @@ type run struct {
 	first, last uint64
 }
 
-func runs(ctx context.Context, s jetstream.Stream, last *jetstream.RawStreamMsg) ([]run, error) {
-	at := func(sequence uint64) (*jetstream.RawStreamMsg, error) { // the first event from there on
-		m, err := s.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(wire.EgressRoot+".>"))
-		if err != nil {
-			return nil, fmt.Errorf("read stream %s: %w", s.CachedInfo().Config.Name, err)
-		}
-		return m, nil
-	}
-	key := func(m *jetstream.RawStreamMsg) string { return m.Header.Get(wire.HeaderKeyID) }
-	m, err := at(1)
-	if err != nil {
+// runs finds where the key changes. A route writes in one order, under one key after
+// the other, so that halving does. Copies for repairs are under the keys of their
+// originals, and don't count.
+func runs(ctx context.Context, s jetstream.Stream) ([]run, error) {
+	end := s.CachedInfo().State.LastSeq + 1
+	m, err := original(ctx, s, 1, end)
+	if err != nil || m == nil {
 		return nil, err
 	}
+	key := func(m *jetstream.RawStreamMsg) string { return m.Header.Get(wire.HeaderKeyID) }
 	var found []run
-	for {
-		current := run{key: key(m), first: m.Sequence}
-		if current.key == key(last) {
-			current.last = last.Sequence
-			return append(found, current), nil
-		}
-		// From beyond on, the next event is another key's.
-		within, beyond := m.Sequence, last.Sequence
+	for m != nil {
+		// From beyond on, the next event is another key's, or there is none.
+		within, beyond, after := m.Sequence, end, (*jetstream.RawStreamMsg)(nil)
 		for beyond-within > 1 {
 			middle := within + (beyond-within)/2
-			next, err := at(middle)
+			next, err := original(ctx, s, middle, beyond)
 			if err != nil {
 				return nil, err
 			}
-			if key(next) == current.key {
-				within = next.Sequence
-			} else {
+			switch {
+			case next == nil:
 				beyond = middle
+			case key(next) == key(m):
+				within = next.Sequence
+			default:
+				beyond, after = middle, next
 			}
 		}
-		current.last = within
-		found = append(found, current)
-		if m, err = at(beyond); err != nil {
+		found = append(found, run{key: key(m), first: m.Sequence, last: within})
+		m = after
+	}
+	return found, nil
+}
+
+// original is the first event from a sequence on, and before end, that is no copy
+// for a repair; nil if there is none.
+func original(ctx context.Context, s jetstream.Stream, from, end uint64) (*jetstream.RawStreamMsg, error) {
+	for from < end {
+		m, err := next(ctx, s, from, wire.EgressRoot+".>")
+		if err != nil || m == nil || m.Sequence >= end {
+			return nil, err
+		}
+		if m.Header.Get(wire.HeaderRepair) == "" {
+			return m, nil
+		}
+		if from, err = behindCopies(ctx, s, m.Sequence+1, end); err != nil {
 			return nil, err
 		}
 	}
+	return nil, nil //nolint:nilnil // there is none
+}
+
+// behindCopies is the sequence from which on, after a message for a repair, others
+// stand again, or end. Between two watermarks, what is for repairs comes first, and
+// there may be much of it.
+func behindCopies(ctx context.Context, s jetstream.Stream, from, end uint64) (uint64, error) {
+	mark, err := next(ctx, s, from, wire.LedgerSubject("*", "*", wire.KindWatermark))
+	if err != nil {
+		return 0, err
+	}
+	if mark != nil {
+		end = min(end, mark.Sequence)
+	}
+	for from < end {
+		middle := from + (end-from)/2
+		m, err := s.GetMsg(ctx, middle)
+		if err != nil {
+			return 0, fmt.Errorf("read stream %s: %w", s.CachedInfo().Config.Name, err)
+		}
+		if m.Header.Get(wire.HeaderRepair) != "" {
+			from = middle + 1
+		} else {
+			end = middle
+		}
+	}
+	return from, nil
+}
+
+// next is the first message from a sequence on under some subjects; nil if there is
+// none.
+func next(ctx context.Context, s jetstream.Stream, from uint64, subjects string) (*jetstream.RawStreamMsg, error) {
+	m, err := s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subjects))
+	if isNotFound(err) {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", s.CachedInfo().Config.Name, err)
+	}
+	return m, nil
 }
