@@ -9,6 +9,7 @@ import (
 	"github.com/lockstep-mesh/lockstep/services/lockstep/dev"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/event"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/key"
+	"github.com/lockstep-mesh/lockstep/services/lockstep/ledger"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/mask"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/plan"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/quarantine"
@@ -35,6 +36,6 @@ Flags can be set by environment variables: LOCKSTEP_DATA stands for --data.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with findings, 10 unhealthy.`,
 			Example: "  lockstep demo\n  lockstep dev --data ./mesh",
 		},
-		demo.Command(app), dev.Command(app), serve.Command(app), registry.Command(app), plan.Command(app), schema.Command(app), event.Command(app), status.Command(app), key.Command(app), masking, quarantine.Command(app), quarantine.DeadLetterCommand(app), bench.Command(app), version.Command(app),
+		demo.Command(app), dev.Command(app), serve.Command(app), registry.Command(app), plan.Command(app), schema.Command(app), event.Command(app), status.Command(app), key.Command(app), masking, quarantine.Command(app), quarantine.DeadLetterCommand(app), ledger.Command(app), bench.Command(app), version.Command(app),
 	)
 }

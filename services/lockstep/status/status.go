@@ -23,6 +23,7 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/route"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/environment"
+	ledgercmd "github.com/lockstep-mesh/lockstep/services/lockstep/ledger"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/target"
 )
 
@@ -52,7 +53,8 @@ It also tells which events wait in their origin, withheld from a destination, an
 The exit code is 10 if an environment does not answer, is not ready, holds something
 that is missing, doubled or different, or withholds events for another reason than
 what a policy decided: a key, a policy or a technique that is or was broken. Such
-events are released once that is mended, by lockstep quarantine release.`,
+events are released once that is mended, by lockstep quarantine release. What differs
+is repaired by lockstep ledger repair.`,
 		Example: "  lockstep status --data ./mesh\n  lockstep status --server http://staging:8180 -o json",
 	}
 	f.AddMesh(c.Flags())
@@ -149,6 +151,7 @@ type Route struct {
 	MaskedFields uint64 `json:"masked_fields"`
 	Healthy      bool   `json:"healthy"`
 	Problem      string `json:"problem,omitempty"`
+	Cure         string `json:"cure,omitempty"`
 }
 
 // ask asks one environment.
@@ -217,12 +220,12 @@ func (a *answer) judge() {
 		}
 		for _, l := range e.Status.Ledger {
 			origin := routes[[3]string{l.Origin, e.Name, l.Domain}]
-			e.Routes = append(e.Routes, combine(l, origin))
+			e.Routes = append(e.Routes, combine(l, e.Name, origin))
 		}
 	}
 }
 
-func combine(l ledger.Report, origin route.Status) Route {
+func combine(l ledger.Report, at string, origin route.Status) Route {
 	r := Route{
 		Origin: l.Origin, Domain: l.Domain, State: string(origin.State), Checkpoint: origin.Checkpoint,
 		Delivered: l.Delivered, Withheld: l.Withheld, VerifiedTo: l.VerifiedTo, MaskedFields: l.MaskedFields, Healthy: l.Healthy(),
@@ -230,14 +233,9 @@ func combine(l ledger.Report, origin route.Status) Route {
 	if origin.Checkpoint > l.VerifiedTo {
 		r.Behind = origin.Checkpoint - l.VerifiedTo
 	}
-	var problems []string
-	for _, p := range []struct {
-		n    uint64
-		what string
-	}{{l.Missing, "missing"}, {l.Duplicates, "doubled"}, {l.OutOfOrder, "out of order"}, {l.Mismatches, "segments differ"}} {
-		if p.n > 0 {
-			problems = append(problems, fmt.Sprintf("%d %s", p.n, p.what))
-		}
+	problems := ledgercmd.Differing(l)
+	if len(problems) > 0 {
+		r.Cure = ledgercmd.RepairCure(at)
 	}
 	for _, p := range []string{l.Problem, origin.Problem} {
 		if p != "" {
@@ -274,7 +272,7 @@ func (a answer) verdict() error {
 		}
 		for _, r := range s.Routes {
 			if !r.Healthy {
-				e.Problems = append(e.Problems, cli.Problem{File: name, What: r.Domain + " of " + r.Origin + ": " + r.Problem})
+				e.Problems = append(e.Problems, cli.Problem{File: name, What: r.Domain + " of " + r.Origin + ": " + r.Problem, Cure: r.Cure})
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func gather(t *testing.T, servers []server) answer {
 func TestVerdicts(t *testing.T) {
 	sound := ledger.Report{Origin: "production", Domain: "orders", VerifiedTo: 950, Delivered: 940, Withheld: 10, MaskedFields: 5000}
 	broken := sound
-	broken.Missing, broken.Mismatches = 2, 1
+	broken.Missing, broken.Mismatches, broken.Strays, broken.Replaced = 2, 1, 1, 3
 	decided := environment.Waiting{To: "staging", Domain: "orders", Code: "policy", Events: 8}
 	fault := environment.Waiting{To: "staging", Domain: "orders", Code: "mask_fault", Events: 2, AtLeast: true, Fault: true}
 	for name, c := range map[string]struct {
@@ -83,6 +83,9 @@ func TestVerdicts(t *testing.T) {
 		var ours *cli.Error
 		if c.healthy != (err == nil) || err != nil && (!errors.As(err, &ours) || ours.Exit != cli.ExitUnhealthy || len(ours.Problems) == 0) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if name == "broken" && ours != nil && !strings.Contains(ours.Problems[0].Cure, "lockstep ledger repair --env staging") {
+			t.Errorf("nothing says how to mend it: %+v", ours.Problems)
 		}
 	}
 }
