@@ -163,8 +163,8 @@ Every repair is on record, with who asked for it, and has an ID by which
 lockstep ledger undo takes it back. The exit code is 3 if anything still differs
 afterwards. If it is interrupted, ask again: what was done is not done twice.
 
-With --dry-run it only finds out what differs, and lists it event by event; the exit
-code is 3 if anything does.`,
+With --dry-run it only finds out what differs in the first segments, and lists it
+event by event; the exit code is 3 if anything does.`,
 		Example: "  lockstep ledger repair --data ./mesh --env staging --dry-run\n  lockstep ledger repair --data ./mesh --env staging --origin production --domain orders",
 	}
 	f.Flags.add(c.Flags())

@@ -157,8 +157,8 @@ func TestRepairGoesOn(t *testing.T) {
 		"at once":        {destinationSide{held: 5, atOnce: 16}, false, 0, "", 1, 0, 5, 5},
 		"some rounds":    {destinationSide{held: 40, atOnce: 16}, false, 0, "", 3, 0, 40, 40},
 		"audits":         {destinationSide{held: 20, beyond: 50, holds: 30, atOnce: 16, polls: 3}, false, 0, "", 6, 2, 70, 70},
-		"dry":            {destinationSide{held: 5, atOnce: 16}, true, cli.ExitFindings, cli.CodeFindings, 2, 0, 0, 5},
-		"dry and beyond": {destinationSide{held: 5, beyond: 7, atOnce: 16}, true, cli.ExitFindings, cli.CodeFindings, 2, 0, 0, 5},
+		"dry":            {destinationSide{held: 5, atOnce: 16}, true, cli.ExitFindings, cli.CodeFindings, 1, 0, 0, 5},
+		"dry and beyond": {destinationSide{held: 5, beyond: 7, atOnce: 16}, true, cli.ExitFindings, cli.CodeFindings, 1, 0, 0, 5},
 		"dry, nothing":   {destinationSide{}, true, 0, "", 1, 0, 0, 0},
 		"no progress":    {destinationSide{held: 5}, false, 1, ledger.CodeUnavailable, 2, 0, 0, 0},
 		"no end": {destinationSide{held: 5, repair: func(a *ledger.RepairAnswer) {

@@ -85,13 +85,13 @@ func (r *repairing) all(ctx context.Context) error {
 // although something was sent again or removed.
 const maxStalled = 10
 
-// known asks until nothing remains of what is known to differ. Of a dry run, as
-// much remains afterwards as before: it goes on as long as there is something new.
+// known asks until nothing remains of what is known to differ; for a dry run once,
+// as all remains after it.
 func (r *repairing) known(ctx context.Context) error {
 	least, stalled := -1, 0
 	for {
 		got, err := r.desk.repair(ctx, ledger.RepairRequest{Of: r.of, By: r.by, Dry: r.done.Dry})
-		acted, news := r.done.take(got, err == nil)
+		acted := r.done.take(got, err == nil)
 		if err != nil {
 			return operator.Explain("what differs cannot be repaired", err)
 		}
@@ -102,11 +102,9 @@ func (r *repairing) known(ctx context.Context) error {
 			least, stalled = remaining, 0
 		}
 		switch {
-		case remaining == 0:
+		case remaining == 0 || r.done.Dry:
 			return nil
-		case r.done.Dry && !news && stalled > 0:
-			return nil
-		case !r.done.Dry && (stalled > 0 && !acted || stalled >= maxStalled):
+		case stalled > 0 && !acted || stalled >= maxStalled:
 			return &cli.Error{
 				Code: ledger.CodeUnavailable, What: fmt.Sprintf("%s does not get on with %s that differ", r.done.Environment, count(remaining, "segment or message", "segments and messages")),
 				Cure: "see `lockstep ledger status` and the environment's log, and ask again",

@@ -34,18 +34,15 @@ type repairedPart struct {
 	Remaining int                 `json:"remaining"`
 	Beyond    uint64              `json:"beyond"`
 	Still     string              `json:"still,omitempty"` // what differs afterwards, in words
-
-	known map[any]bool // all that was found, so that what is told twice counts once
 }
 
 func newRepaired(environment, by string, dry bool) *repaired {
 	return &repaired{Environment: environment, By: by, Dry: dry, Domains: []*repairedPart{}}
 }
 
-// take adds an answer, and reports whether anything was done, and whether anything
-// was found that was not known before. Only a whole answer says what remains of
-// those that it doesn't name: nothing.
-func (a *repaired) take(got []ledger.Repair, whole bool) (acted, news bool) {
+// take adds an answer, and reports whether anything was done. Only a whole answer
+// says what remains of the domains that it doesn't name: nothing.
+func (a *repaired) take(got []ledger.Repair, whole bool) (acted bool) {
 	if whole {
 		for _, p := range a.Domains {
 			p.Remaining, p.Beyond = 0, 0
@@ -56,28 +53,20 @@ func (a *repaired) take(got []ledger.Repair, whole bool) (acted, news bool) {
 		if g.ID != 0 {
 			p.IDs = append(p.IDs, g.ID)
 		}
+		for _, d := range g.Found {
+			p.Differed[d.Kind]++
+		}
+		for _, s := range g.Surplus {
+			p.Differed[s.Kind]++
+		}
+		p.Found = append(p.Found, g.Found[:min(len(g.Found), ledger.MaxListed-len(p.Found))]...)
+		p.Surplus = append(p.Surplus, g.Surplus[:min(len(g.Surplus), ledger.MaxListed-len(p.Surplus))]...)
 		p.Resent += g.Resent
 		p.Removed += g.Removed
 		p.Remaining, p.Beyond = g.Remaining, g.Beyond
 		acted = acted || g.Resent+g.Removed > 0
-		for _, d := range g.Found {
-			if p.count(d, d.Kind) {
-				news = true
-				if len(p.Found) < ledger.MaxListed {
-					p.Found = append(p.Found, d)
-				}
-			}
-		}
-		for _, s := range g.Surplus {
-			if p.count(s, s.Kind) {
-				news = true
-				if len(p.Surplus) < ledger.MaxListed {
-					p.Surplus = append(p.Surplus, s)
-				}
-			}
-		}
 	}
-	return acted, news
+	return acted
 }
 
 func (a *repaired) part(origin, domain string) *repairedPart {
@@ -87,20 +76,10 @@ func (a *repaired) part(origin, domain string) *repairedPart {
 		}
 	}
 	p := &repairedPart{
-		Origin: origin, Domain: domain, IDs: []uint64{}, Differed: map[string]int{}, Found: []ledger.Difference{}, Surplus: []ledger.Surplus{}, known: map[any]bool{},
+		Origin: origin, Domain: domain, IDs: []uint64{}, Differed: map[string]int{}, Found: []ledger.Difference{}, Surplus: []ledger.Surplus{},
 	}
 	a.Domains = append(a.Domains, p)
 	return p
-}
-
-// count counts what was found, unless it was found before.
-func (p *repairedPart) count(found any, kind string) bool {
-	if p.known[found] {
-		return false
-	}
-	p.known[found] = true
-	p.Differed[kind]++
-	return true
 }
 
 // sums are over all domains.
@@ -150,7 +129,7 @@ var kinds = []string{
 // Table writes the answer for people.
 func (a *repaired) Table(w io.Writer) {
 	all := a.sums()
-	if all == (sums{}) {
+	if a.Identical && all == (sums{}) {
 		fmt.Fprintf(w, "nothing that was chosen is known to differ in %s\n", a.Environment)
 		return
 	}
@@ -173,6 +152,9 @@ func (a *repaired) Table(w io.Writer) {
 	cli.Columns(w, heading, rows)
 	if a.Dry {
 		a.plan(w)
+	}
+	if n := a.after.unasked(); n > 0 && a.Dry {
+		fmt.Fprintf(w, "\n%s: it is not listed yet in which events, and a repair gets to them in turn\n", count(n, "more segment differs", "more segments differ"))
 	}
 	if all.beyond > 0 {
 		fmt.Fprintf(w, "\n%s beyond those that %s holds: a repair audits the domain to find them\n", count(all.beyond, "segment or message lies", "segments and messages lie"), a.Environment)
@@ -207,20 +189,11 @@ func would(d ledger.Difference) string {
 	return "have it sent again, and take this one out"
 }
 
-// ids are those of repairs in a table, runs of them in short.
+// ids are those of repairs in a table.
 func ids(all []uint64) string {
-	var parts []string
-	for i := 0; i < len(all); {
-		j := i
-		for j+1 < len(all) && all[j+1] == all[j]+1 {
-			j++
-		}
-		part := number(all[i])
-		if j > i {
-			part += "-" + number(all[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
+	words := make([]string, len(all))
+	for i, id := range all {
+		words[i] = number(id)
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(words, ", ")
 }

@@ -152,6 +152,19 @@ func (a answer) segments(w io.Writer) {
 	}
 }
 
+// unasked is in how many segments it is not known which events differ.
+func (a answer) unasked() (n uint64) {
+	for _, d := range a.Domains {
+		n += d.Mismatches
+		for _, s := range d.Segments {
+			if s.Known {
+				n--
+			}
+		}
+	}
+	return n
+}
+
 // surplus writes the messages that stand for no event.
 func (a answer) surplus(w io.Writer) {
 	var rows [][]string

@@ -71,5 +71,8 @@ func (a undone) Table(w io.Writer) {
 		[2]string{"messages put back", strconv.Itoa(a.Restored)},
 		[2]string{"messages taken out", strconv.Itoa(a.Removed)},
 	)
+	if a.Restored+a.Removed == 0 {
+		return
+	}
 	fmt.Fprintf(w, "\n%s differs from its origin again: %s\n", a.Environment, RepairCure(a.Environment))
 }
