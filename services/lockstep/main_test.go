@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -14,8 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/lockstep-mesh/lockstep/mesh/node"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 )
 
@@ -30,7 +33,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exit": exit, "taken": taken, "await": await, "field": field, "ready": ready, "empty": empty,
+			"exit": exit, "taken": taken, "await": await, "field": field, "ready": ready, "empty": empty, "lose": lose,
 		},
 		Condition: func(condition string) (bool, error) {
 			if condition == "corpus" {
@@ -137,6 +140,26 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 	if ok == neg {
 		ts.Fatalf("GET %s: %v, %v", args[0], response, err)
 	}
+}
+
+// lose DATA ENVIRONMENT URL STREAM SEQUENCE takes a message out of a running
+// environment's stream, as a fault of its store would.
+func lose(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: lose DATA ENVIRONMENT URL STREAM SEQUENCE")
+	}
+	nc, err := node.ConnectOperator(ts.MkAbs(filepath.Join(args[0], args[1])), args[2], "test")
+	ts.Check(err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	stream, err := js.Stream(ctx, args[3])
+	ts.Check(err)
+	sequence, err := strconv.ParseUint(args[4], 10, 64)
+	ts.Check(err)
+	ts.Check(stream.DeleteMsg(ctx, sequence))
 }
 
 // empty DIR checks that nothing is in a directory.
