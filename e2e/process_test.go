@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -85,7 +87,10 @@ func launchOther(t *testing.T, command string, env []string, args ...string) *pr
 		for lines.Scan() {
 			select {
 			case p.ready <- bytes.Clone(lines.Bytes()):
-			default:
+			default: // the rest of an error
+				p.mu.Lock()
+				fmt.Fprintf(&p.stderr, "%s\n", lines.Bytes())
+				p.mu.Unlock()
 			}
 		}
 		p.err = p.cmd.Wait()
@@ -104,7 +109,11 @@ func (p *process) await(t *testing.T, into any) {
 	select {
 	case line := <-p.ready:
 		if err := json.Unmarshal(line, into); err != nil {
-			t.Fatalf("the process printed %q: %v", line, err)
+			select {
+			case <-p.done:
+			case <-time.After(10 * time.Second):
+			}
+			t.Fatalf("the process printed %q: %v\n%s", line, err, p.log())
 		}
 	case <-p.done:
 		t.Fatalf("the process ended before it was ready: %v\n%s", p.err, p.log())
@@ -174,16 +183,25 @@ func run(t *testing.T, args ...string) (stdout []byte, err error) {
 }
 
 // freeAddress is an address that was free a moment ago, for servers that must
-// come back under the same one.
+// come back under the same one. Its port is below those that systems give to outgoing
+// connections and to whoever listens on any, so that while its server is away nothing
+// takes it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ephemeral = 10000, 32768
+	var err error
+	for range 100 {
+		var lc net.ListenConfig
+		var l net.Listener
+		if l, err = lc.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(ephemeral-first)))); err == nil {
+			address := l.Addr().String()
+			if err = l.Close(); err == nil {
+				return address
+			}
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // corpusRoot is where the shared corpus is, if it is here.
