@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -140,5 +141,56 @@ func TestFeedsCarryEventsLedgerAndRegistry(t *testing.T) {
 	}
 	if m.Subject != "evt.production.orders.order.created" {
 		t.Errorf("stored as %q", m.Subject)
+	}
+}
+
+// Guards against a destination that takes events for its own which never reached it.
+// It believes the hub's answer to its reset about what was delivered. Delivery goes on
+// at once where somebody listens, as the server of a leaf does that was not answered:
+// it must not be counted in. Otherwise what nobody took in is skipped, confirmed, and
+// never sent again.
+func TestResetTellsWhereDeliveryBegins(t *testing.T) {
+	hub := start(t, hubConfig(t.TempDir()))
+	js := hubJS(t, hub)
+	for i := range 20 {
+		if _, err := js.Publish(t.Context(), wire.EgressSubject("staging", wire.StoredSubject("production", "orders.order.created")), fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, consumer := wire.EgressStream("orders", "staging"), wire.EventConsumer("staging")
+	arrived := make(chan struct{}, 1)
+	if _, err := js.Conn().Subscribe(wire.DeliverSubject("staging", stream, consumer), func(m *nats.Msg) {
+		if m.Header.Get("Status") != "" && m.Reply != "" {
+			_ = m.Respond(nil) // flow control: go on, though nothing is confirmed
+		}
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		select {
+		case <-arrived: // it delivers
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing is delivered")
+		}
+		m, err := js.Conn().Request("$JS.API.CONSUMER.RESET."+stream+"."+consumer, nil, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer struct {
+			Delivered struct {
+				Stream uint64 `json:"stream_seq"`
+			} `json:"delivered"`
+			Begins uint64 `json:"reset_seq"`
+		}
+		if err := json.Unmarshal(m.Data, &answer); err != nil {
+			t.Fatal(err)
+		}
+		if answer.Begins != 1 || answer.Delivered.Stream != answer.Begins-1 {
+			t.Fatalf("delivery begins at %d, but the answer to reset %d has %d as delivered:\n%s", answer.Begins, i, answer.Delivered.Stream, m.Data)
+		}
 	}
 }

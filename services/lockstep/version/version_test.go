@@ -10,6 +10,6 @@ import (
 func TestGolden(t *testing.T) {
 	clitest.Golden(t, "version", answer{
 		Version: "v1.2.3", Commit: "0123456789abcdef", Modified: true, Go: "go1.26.8", Platform: "linux/amd64",
-		NATSServer: "v2.15.2", NATSLibrary: "v1.55.0", JSONSchema: "v5.3.1",
+		NATSServer: "v2.15.3", NATSLibrary: "v1.55.0", JSONSchema: "v5.3.1",
 	})
 }
