@@ -31,6 +31,9 @@ func appendCanonical(dst []byte, class Class, kind Kind, text []byte) []byte {
 	case class == Account:
 		out, ok = appendAccount(dst, bytes.TrimSpace(text))
 	case class == IP:
+		if text := bytes.TrimSpace(text); plainIPv4(text) {
+			return append(dst, text...)
+		}
 	default:
 		return append(dst, text...)
 	}
@@ -109,6 +112,26 @@ func plainUUID(text []byte) bool {
 		other |= notUUID[c]
 	}
 	return other == 0
+}
+
+// plainIPv4 reports whether text is four numbers up to 255 without leading zeros,
+// between dots.
+func plainIPv4(text []byte) bool {
+	groups, digits, n := 1, 0, 0
+	for _, c := range text {
+		switch {
+		case c-'0' <= 9 && (digits == 0 || n > 0): // no number goes on behind a leading 0
+			digits++
+			if n = n*10 + int(c-'0'); n > 255 {
+				return false
+			}
+		case c == '.' && digits > 0:
+			groups, digits, n = groups+1, 0, 0
+		default:
+			return false
+		}
+	}
+	return groups == 4 && digits > 0
 }
 
 // notUUID are 1 for all but a UUID's characters in lower case.

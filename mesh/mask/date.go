@@ -1,10 +1,10 @@
 package mask
 
 import (
+	"bytes"
 	"fmt"
 	"math/big"
 	"net/netip"
-	"regexp"
 	"time"
 	"unicode/utf8"
 )
@@ -15,24 +15,11 @@ const maxShift = 3650
 // precisions are what truncate may keep.
 var precisions = map[string]struct{}{"year": {}, "month": {}, "day": {}, "hour": {}, "network": {}}
 
-// instant is a date as people and programs write it.
-var instant = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:([Tt ])([0-9]{2})(:[0-9]{2}(?::[0-9]{2})?)((?:\.[0-9]+)?)([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?$`)
-
 func noDate(t Technique) error {
 	return &Refusal{
 		Code: CodeUnsuitable, Why: string(t) + " found no date: neither one that begins with YYYY-MM-DD nor a number of seconds or milliseconds since 1970",
 		Cure: "give such values a class of their own, with another technique",
 	}
-}
-
-// parseDate reads the day with which a date begins, and gives the rest of it.
-func parseDate(text []byte) (day time.Time, parts [][]byte, ok bool) {
-	parts = instant.FindSubmatch(text)
-	if parts == nil {
-		return time.Time{}, nil, false
-	}
-	day, err := time.Parse(time.DateOnly, string(parts[1]))
-	return day, parts, err == nil
 }
 
 // Epochs: a number below is one of seconds, from there on one of milliseconds
@@ -67,13 +54,11 @@ func makeShifted(f *Field, s *Scratch, dst, text []byte, e *Event) ([]byte, erro
 			Cure: "classify that value, or give the rule another class in by",
 		}
 	}
-	s.text = append(s.text[:0], canonical(r.By, Value{Kind: String, Text: subject})...)
-	s.digestExactly(r.subjects, s.text)
-	days := 1 + s.bits.below(r.Days)
-	if s.bits.below(2) == 1 {
-		days = -days
-	}
+	days := s.shift(r, subject)
 	if f.kind == Number {
+		if out, ok := f.shiftEpoch(dst, text, days); ok {
+			return out, nil
+		}
 		n, scale, ok := epoch(text)
 		if !ok {
 			return dst, noDate(DateShift)
@@ -84,15 +69,32 @@ func makeShifted(f *Field, s *Scratch, dst, text []byte, e *Event) ([]byte, erro
 		}
 		return appendNumber(dst, n), nil
 	}
-	day, _, ok := parseDate(text)
+	t, ok := parseInstant(text)
 	if !ok || f.kind != String {
 		return dst, noDate(DateShift)
 	}
-	if day = day.AddDate(0, 0, days); day.Year() < 1 || day.Year() > 9999 {
+	year, month, day := time.Date(t.year, time.Month(t.month), t.day+days, 0, 0, 0, 0, time.UTC).Date()
+	if year < 1 || year > 9999 {
 		return dst, unfit(DateShift, f.kind)
 	}
-	s.made = append(day.AppendFormat(s.made[:0], time.DateOnly), text[len(time.DateOnly):]...)
+	s.made = append(appendDay(s.made[:0], year, int(month), day), text[len(time.DateOnly):]...)
 	return f.text(dst, s.made)
+}
+
+// shift is by how many days the subject's dates are moved.
+func (s *Scratch) shift(r *recipe, subject string) (days int) {
+	last := &s.subject
+	if last.mac != r.subjects || string(last.text) != subject {
+		last.mac, last.text = nil, append(last.text[:0], subject...)
+		s.digest(r.subjects, r.By, String, last.text)
+		last.mac, last.bits = r.subjects, s.bits
+	}
+	bits := last.bits
+	days = 1 + bits.below(r.Days)
+	if bits.below(2) == 1 {
+		days = -days
+	}
+	return days
 }
 
 // makeTruncated keeps the beginning of a text, or what the rule's precision
@@ -102,29 +104,38 @@ func makeTruncated(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, er
 	case to == "network":
 		return f.network(s, dst, text)
 	case to != "" && f.kind == Number:
+		if out, ok := f.truncateEpoch(dst, text); ok {
+			return out, nil
+		}
 		n, scale, ok := epoch(text)
 		if !ok {
 			return dst, noDate(Truncate)
 		}
 		seconds := floor(new(big.Rat).Quo(n, big.NewRat(scale, 1))).Int64()
-		cut := cutTime(time.Unix(seconds, 0).UTC(), to).Unix() * scale
-		if !f.admitsNumber(big.NewRat(cut, 1)) {
+		cut := big.NewRat(cutTime(seconds, to)*scale, 1)
+		if !f.admitsNumber(cut) {
 			return dst, unfit(Truncate, f.kind)
 		}
-		return appendNumber(dst, big.NewRat(cut, 1)), nil
+		return appendNumber(dst, cut), nil
 	case to != "":
-		day, parts, ok := parseDate(text)
+		t, ok := parseInstant(text)
 		if !ok || f.kind != String {
 			return dst, noDate(Truncate)
 		}
-		s.made = cutTime(day, to).AppendFormat(s.made[:0], time.DateOnly)
-		if len(parts[2]) > 0 {
-			hour := "00"
-			if to == "hour" {
-				hour = string(parts[3])
+		switch to {
+		case "year":
+			t.month, t.day = 1, 1
+		case "month":
+			t.day = 1
+		}
+		s.made = appendDay(s.made[:0], t.year, t.month, t.day)
+		if len(t.mark) > 0 {
+			if s.made = append(s.made, t.mark...); to == "hour" {
+				s.made = append(s.made, t.hour...)
+			} else {
+				s.made = append(s.made, "00"...)
 			}
-			s.made = append(append(s.made, parts[2]...), hour...)
-			s.made = append(append(s.made, ":00:00"[:len(parts[4])]...), parts[6]...)
+			s.made = append(append(s.made, ":00:00"[:len(t.minutes)]...), t.zone...)
 		}
 		return f.text(dst, s.made)
 	case f.kind != String || f.recipe.Length == 0:
@@ -143,21 +154,29 @@ func makeTruncated(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, er
 	return f.text(dst, text[:end])
 }
 
-// cutTime is the beginning of the year, month, day or hour that t lies in.
-func cutTime(t time.Time, to string) time.Time {
+// cutTime is the beginning of the year, month, day or hour that a second since 1970
+// lies in, as such a second.
+func cutTime(seconds int64, to string) int64 {
+	t := time.Unix(seconds, 0).UTC()
 	switch to {
 	case "year":
-		return time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+		t = time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
 	case "month":
-		return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+		t = time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 	case "day":
-		return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+		t = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	default:
+		t = t.Truncate(time.Hour)
 	}
-	return t.Truncate(time.Hour)
+	return t.Unix()
 }
 
 // network keeps the first 24 bits of an IPv4 and the first 48 of an IPv6 address.
 func (f *Field) network(s *Scratch, dst, text []byte) ([]byte, error) {
+	if f.kind == String && plainIPv4(text) {
+		s.made = append(append(s.made[:0], text[:bytes.LastIndexByte(text, '.')+1]...), '0')
+		return f.text(dst, s.made)
+	}
 	address, err := netip.ParseAddr(string(text))
 	if err != nil || f.kind != String {
 		return dst, &Refusal{Code: CodeUnsuitable, Why: "truncate to network found no IP address", Cure: "give such values a class of their own, with another technique"}

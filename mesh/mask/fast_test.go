@@ -19,7 +19,7 @@ func FuzzCanonical(f *testing.F) {
 		"HTTPS://User@GitHub.COM:443/A?b#C", "http://[::1]/", "https://EXAMPLE.org", "https://a.b/%zz", "https://a.b:80x/", "x:/y", "HTTP://H/{a}",
 		"https://a.b/ü", "h+t-p.1://A-B.c:8/", "1h://a", "https://a_b/", "https://a.b/ c", "//a/b", "https://A?B", "https://a.b/\x7f", "https://a%41/",
 		"de89 3704-0044.0532", "5f2c1c1e-7a8d-4b7e-9d6a-2f8a1f0c9b11", "{5F2C1C1E-7A8D-4B7E-9D6A-2F8A1F0C9B11}", "------------------------------------",
-		"192.168.7.9", "::ffff:1.2.3.4", "+49 (30) 901820", "0049 30", "-0", "-0.0", "1.50", "0.001", "1e3", "129.95", "-12345678901234567.8",
+		"192.168.7.9", " 0.0.0.0", "010.1.1.1", "256.1.1.1", "1.2.3", "1.2.3.4.5", "1..2.3", "1.2.3.", "1.2.3.4444", "0.00.0.0", "::ffff:1.2.3.4", "+49 (30) 901820", "0049 30", "-0", "-0.0", "1.50", "0.001", "1e3", "129.95", "-12345678901234567.8",
 		"1234567890123456789", "1.", ".5", "00.5", "0.50E1", "999999999999999999.9", "-0.25",
 	} {
 		f.Add(text)
@@ -162,7 +162,7 @@ func TestQuickNumbersEqualExactOnes(t *testing.T) {
 		shape := drawShape(t)
 		text := []byte(number(t, "n"))
 		quick := m.Field(Amount, shape, false, Number)
-		exact := m.Field(Amount, shape, false, Number)
+		exact := m.field(technique, Amount, shape, Number) // one of its own: Field's are shared
 		exact.limits = nil
 		got, gotErr := quick.Append(nil, Number, text, nil)
 		want, wantErr := exact.Append(nil, Number, text, nil)

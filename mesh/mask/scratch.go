@@ -17,6 +17,12 @@ type Scratch struct {
 	nums   []uint16
 	hasher hasher
 	recent recent
+	// subject is whom the last shifted date was about: mostly the next one is, too.
+	subject struct {
+		mac  *mac // nil: there is none
+		text []byte
+		bits bitStream
+	}
 	event  uint64 // tells the events apart that the scratch was used for
 	broken bool
 }
@@ -39,6 +45,9 @@ const keptText = 4 << 10
 func (s *Scratch) Release() {
 	if s.broken {
 		return
+	}
+	if cap(s.subject.text) > keptText {
+		s.subject.mac, s.subject.text = nil, nil
 	}
 	s.text, s.made, s.nums, s.hasher.message = emptied(s.text), emptied(s.made), emptied(s.nums), emptied(s.hasher.message)
 	s.masker.scratches.Put(s)
