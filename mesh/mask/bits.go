@@ -36,12 +36,20 @@ func (b *bitStream) fill(p []byte) {
 }
 
 func (b *bitStream) uint16() uint16 {
+	if at := b.next; at <= len(b.block)-2 {
+		b.next += 2
+		return binary.BigEndian.Uint16(b.block[at:])
+	}
 	var p [2]byte
 	b.fill(p[:])
 	return binary.BigEndian.Uint16(p[:])
 }
 
 func (b *bitStream) uint64() uint64 {
+	if at := b.next; at <= len(b.block)-8 {
+		b.next += 8
+		return binary.BigEndian.Uint64(b.block[at:])
+	}
 	var p [8]byte
 	b.fill(p[:])
 	return binary.BigEndian.Uint64(p[:])
@@ -98,17 +106,12 @@ func (b *bitStream) time() time.Time {
 // (consonant, vowel, consonant, vowel, consonant), the encoding known as proquints.
 func (b *bitStream) word(dst []byte) []byte {
 	const consonants, vowels = "bdfghjklmnprstvz", "aiou"
-	start := len(dst)
-	for range 2 {
+	var word [10]byte
+	for half := 0; half < len(word); half += 5 {
 		n := b.uint16()
-		for i, shift := range [...]int{12, 10, 6, 4, 0} {
-			if i%2 == 0 {
-				dst = append(dst, consonants[n>>shift&15])
-			} else {
-				dst = append(dst, vowels[n>>shift&3])
-			}
-		}
+		word[half], word[half+1], word[half+2] = consonants[n>>12], vowels[n>>10&3], consonants[n>>6&15]
+		word[half+3], word[half+4] = vowels[n>>4&3], consonants[n&15]
 	}
-	dst[start] -= 'a' - 'A'
-	return dst
+	word[0] -= 'a' - 'A'
+	return append(dst, word[:]...)
 }

@@ -3,6 +3,7 @@ package mask
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"sync"
@@ -30,6 +31,8 @@ type Field struct {
 	admitted   []string // JSON texts of the kind that the schema enumerates
 	free       bool     // the schema demands nothing of a token
 	fits       bool     // the schema admits every token of the form
+	invention  *form    // of what Synthetic invents; nil if it makes tokens
+	invents    bool     // the schema admits all that is invented
 	id         uint32   // tells it from the masker's other fields; 0: it isn't among them
 	needsEvent bool
 	grid       *grid   // where numeric tokens lie; nil: see Shape.numberToken
@@ -108,6 +111,11 @@ func (m *Masker) field(technique Technique, class Class, shape *Shape, kind Kind
 		f.form = f.demanded
 	}
 	f.fits = shape.admitsForm(f.form)
+	if technique == Synthetic && kind == String && len(f.admitted) == 0 {
+		if f.invention = m.inventionFor(class, shape.Format); f.invention != nil {
+			f.invents = shape.admitsForm(f.invention)
+		}
+	}
 	f.free = shape.Format == "" && shape.anyText() && shape.anyNumber()
 	if kind == Number && len(f.admitted) == 0 {
 		f.grid, f.limits = shape.grid(), shape.limits()
@@ -136,17 +144,27 @@ func (f *Field) NeedsEvent() bool { return f.needsEvent }
 // Texts is what can be said of all texts that a Field makes.
 type Texts struct {
 	Min, Max int                // bounds on the length
-	Language *automaton.Pattern // matches each of them
+	Language *automaton.Pattern // matches each of them; nil if nothing is said
 	Format   string             // the schema's, if they are of it
 }
 
-// Texts describes the texts that f makes of whatever text; false if nothing can
-// be said beforehand.
+// Texts describes the texts that f makes of whatever text; false if it is for no
+// texts.
 func (f *Field) Texts() (t Texts, ok bool) {
-	if f.technique != Token || f.kind != String || len(f.admitted) > 0 || !f.fits || f.form.language == nil {
+	var made *form
+	switch {
+	case f.kind != String || f.make == nil:
 		return Texts{}, false
+	case len(f.admitted) > 0:
+	case f.technique == Token && f.fits:
+		made = f.form
+	case f.technique == Synthetic && f.invents:
+		made = f.invention
 	}
-	t = Texts{Min: f.form.min, Max: f.form.max, Language: f.form.language()}
+	if made == nil || made.language == nil {
+		return Texts{Max: math.MaxInt}, true
+	}
+	t = Texts{Min: made.min, Max: made.max, Language: made.language()}
 	if f.demanded != nil {
 		t.Format = f.shape.Format
 	}
@@ -252,12 +270,34 @@ func (f *Field) text(dst, text []byte) ([]byte, error) {
 	if !f.admitsText(text) {
 		return dst, unfit(f.technique, String)
 	}
-	out, err := jsontext.AppendQuote(dst, text)
+	out, err := appendQuoted(dst, text)
 	if err != nil { // invalid UTF-8, which the document's reader refuses
 		return dst, unfit(f.technique, String)
 	}
 	return out, nil
 }
+
+// appendQuoted is jsontext.AppendQuote, and quick for what needs no escapes.
+func appendQuoted(dst, text []byte) ([]byte, error) {
+	var other uint8
+	for _, c := range text {
+		other |= needsEscape[c]
+	}
+	if other != 0 {
+		return jsontext.AppendQuote(dst, text)
+	}
+	return append(append(append(dst, '"'), text...), '"'), nil
+}
+
+// needsEscape are 1 for all but printable ASCII without quotes and backslashes.
+var needsEscape = func() (t [256]uint8) {
+	for c := range t {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			t[c] = 1
+		}
+	}
+	return t
+}()
 
 func (f *Field) admitsText(text []byte) bool {
 	if len(f.admitted) > 0 {

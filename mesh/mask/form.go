@@ -70,6 +70,8 @@ const (
 	hostClass   = `example\.(?:com|org|net)`
 	wordClass   = `[BDFGHJKLMNPRSTVZ][aiou][bdfghjklmnprstvz][aiou][bdfghjklmnprstvz]{2}[aiou][bdfghjklmnprstvz][aiou][bdfghjklmnprstvz]`
 	dayClass    = `(?:19[7-9][0-9]|20[0-6][0-9])-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])`
+	ipv4Class   = `(?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3}`
+	ipv6Class   = `2001:db8:[0-9a-f:]{1,30}`
 	timeClass   = `(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z`
 )
 
@@ -111,7 +113,7 @@ var forms = map[Form]*form{
 			}
 		}
 		return writeIPv4(dst, b, nil)
-	}),
+	}).within(9, 39, ipv4Class+`|`+ipv6Class),
 	FormDate: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.time().AppendFormat(dst, time.DateOnly)
 	}).within(10, 10, dayClass),
@@ -135,9 +137,9 @@ var formats = map[string]*form{
 	"idn-email":     forms[FormEmail],
 	"hostname":      forms[FormHostname],
 	"idn-hostname":  forms[FormHostname],
-	"ipv4":          formOf(writeIPv4),
-	"ip-address":    formOf(writeIPv4),
-	"ipv6":          formOf(writeIPv6),
+	"ipv4":          formOf(writeIPv4).within(9, 15, ipv4Class),
+	"ip-address":    formOf(writeIPv4).within(9, 15, ipv4Class),
+	"ipv6":          formOf(writeIPv6).within(10, 39, ipv6Class),
 	"uri":           forms[FormURL],
 	"iri":           forms[FormURL],
 	"uri-reference": forms[FormURL],

@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"maps"
 	"regexp"
 	"testing"
 
@@ -32,7 +33,15 @@ func TestTokensAreAsTheirFormSays(t *testing.T) {
 		for name, f := range forms {
 			check(t, string(name), f, bits, text)
 		}
+		for name, f := range inventions {
+			check(t, "invented "+string(name), f, bits, text)
+		}
 		for name, f := range formats {
+			if invention := new(Masker).inventionFor("", name); invention != nil {
+				if made, is := check(t, "invented "+name, invention, bits, text), v5.Formats[name]; is != nil && !is(made) {
+					t.Fatalf("%q is invented, and no %s", made, name)
+				}
+			}
 			made := check(t, name, f, bits, text)
 			if is := v5.Formats[name]; name != "uri-template" && is != nil && !is(made) {
 				t.Fatalf("%q is no %s", made, name)
@@ -69,7 +78,11 @@ func TestFormsThatFit(t *testing.T) {
 			t.Errorf("%s under %+v: %t", test.form, test.shape, got)
 		}
 	}
-	for name, f := range forms {
+	languages := maps.Clone(forms)
+	for name, f := range inventions {
+		languages["invented "+name] = f
+	}
+	for name, f := range languages {
 		if f.language != nil && !f.language().Within(automaton.New(regexp.MustCompile(`^[ -~]{1,64}$`))) {
 			t.Errorf("the language of %s has no automaton", name)
 		}

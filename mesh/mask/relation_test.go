@@ -69,7 +69,7 @@ func TestEqualAndDistinctValues(t *testing.T) {
 // Guards against collisions that are more frequent than people are told: as many as
 // chance gives with the bits that the form has.
 func TestCollisionsAreAsStated(t *testing.T) {
-	count := func(words string) float64 { return float64(len(wordLists[words])) }
+	count := func(words []string) float64 { return float64(len(words)) }
 	for _, c := range []struct {
 		name      string
 		class     Class

@@ -353,7 +353,7 @@ func TestSynthetic(t *testing.T) {
 			t.Errorf("%s: only %d of 500", class, len(seen))
 		}
 	}
-	count := func(words string) float64 { return float64(len(wordLists[words])) }
+	count := func(words []string) float64 { return float64(len(words)) }
 	for what, bits := range map[string]float64{
 		"people": math.Log2(count(firstNames) * 26 * count(roots) * count(endings)), "companies": math.Log2(count(roots) * count(endings) * count(trades) * count(companies)),
 	} {

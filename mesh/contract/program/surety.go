@@ -69,7 +69,8 @@ func (s *Step) sure(g *group) bool {
 	if made, ok := s.Field.Texts(); ok && k == kindString {
 		return !slices.ContainsFunc(g.text, func(t textual) bool {
 			return t.enum != nil || made.Min < t.min || t.max >= 0 && made.Max > t.max ||
-				t.format != nil && t.format.name != made.Format || t.pattern != nil && !made.Language.Within(t.pattern)
+				t.format != nil && t.format.name != made.Format ||
+				t.pattern != nil && (made.Language == nil || !made.Language.Within(t.pattern))
 		})
 	}
 	made, ok := s.Field.Numbers()

@@ -15,21 +15,40 @@ import (
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 )
 
-func surelyMasker(t testing.TB) *mask.Masker {
+// surelyMaskers have each class masked by one technique.
+func surelyMaskers(t testing.TB) (maskers []*mask.Masker) {
 	t.Helper()
 	key, err := mask.NewKey(bytes.Repeat([]byte{7}, mask.KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := mask.Policy{Classes: map[string]mask.Rule{}}
-	for _, class := range mask.Classes() {
-		p.Classes[string(class)] = mask.Rule{Technique: mask.Token}
+	for _, rule := range []mask.Rule{
+		{Technique: mask.Token},
+		{Technique: mask.Synthetic},
+		{Technique: mask.Redact},
+		{Technique: mask.FPE},
+		{Technique: mask.Hash},
+		{Technique: mask.Encrypt},
+		{Technique: mask.Truncate, Length: 3},
+		{Technique: mask.Truncate, To: "month"},
+		{Technique: mask.DateShift, Days: 30, By: mask.ID},
+		{Technique: mask.Bucket, Size: "10"},
+		{Technique: mask.Noise, Percent: "5"},
+		{Technique: mask.Constant, Value: "x"},
+		{Technique: mask.CEL, Expression: "value"},
+		{Technique: mask.Scrub},
+	} {
+		p := mask.Policy{Classes: map[string]mask.Rule{}}
+		for _, class := range mask.Classes() {
+			p.Classes[string(class)] = rule
+		}
+		m, err := mask.New("one", p, "staging", key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maskers = append(maskers, m)
 	}
-	m, err := mask.New("tokens", p, "staging", key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return maskers
 }
 
 // rootGroup is the group of a schema's values.
@@ -68,11 +87,15 @@ type failing interface {
 	Fatalf(string, ...any)
 }
 
-// A token would cross without being judged where some token is not valid.
-func TestAssuredTokensAreValid(t *testing.T) {
-	m := surelyMasker(t)
+// A value would cross without being judged where something is not valid that the
+// technique makes.
+func TestAssuredValuesAreValid(t *testing.T) {
+	maskers := surelyMaskers(t)
 	classes := mask.Classes()
-	assured := map[Kind]int{}
+	assured, untokened := map[Kind]int{}, 0
+	var event mask.Event
+	event.Add(mask.ID, "cus_8f3k2m9x1a")
+	values := []string{"4711", "1990-05-17", "4111 1111 1111 1111", "Ada\u2028 \"Lovelace\"", "\x00\\", "123456789.5"}
 	rapid.Check(t, func(t *rapid.T) {
 		schema := map[string]any{"$schema": "http://json-schema.org/draft-07/schema#"}
 		maybe := func(name string, values ...any) {
@@ -101,6 +124,7 @@ func TestAssuredTokensAreValid(t *testing.T) {
 				hinted[name] = schema[name]
 			}
 		}
+		m := rapid.SampledFrom(maskers).Draw(t, "masker")
 		f := m.Field(rapid.SampledFrom(classes).Draw(t, "class"), shapeOfSchema(hinted), false, mask.Kind(kind))
 		s := &Step{Action: Replace, Kind: kind, Field: f}
 		if g == nil || !s.assured(g) {
@@ -111,18 +135,28 @@ func TestAssuredTokensAreValid(t *testing.T) {
 			t.Fatalf("%s is assured the first time only", text)
 		}
 		for i := range 20 {
-			made, err := f.Append(nil, mask.Kind(kind), fmt.Append(nil, i), nil)
+			value := fmt.Append(nil, 4711+i)
+			if i%2 == 0 && kind == String {
+				value = []byte(values[i/2%len(values)])
+			}
+			made, err := f.Append(nil, mask.Kind(kind), value, &event)
 			if err != nil {
-				t.Fatalf("%s: %v", text, err)
+				if f.Technique() == mask.Token {
+					t.Fatalf("%s: %v", text, err)
+				}
+				continue // the event is withheld
+			}
+			if f.Technique() != mask.Token {
+				untokened++
 			}
 			r := &run{}
 			r.begin(&Program{}, made)
 			if fail := r.value(g, false); fail != 0 || r.pos != len(made) {
-				t.Fatalf("%s is not valid under %s", made, text)
+				t.Fatalf("%s by %s is not valid under %s", made, f.Technique(), text)
 			}
 		}
 	})
-	if assured[String] == 0 || assured[Number] == 0 {
+	if assured[String] == 0 || assured[Number] == 0 || untokened == 0 {
 		t.Errorf("assured: %v", assured)
 	}
 }
