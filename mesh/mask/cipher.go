@@ -50,29 +50,32 @@ func (f *Field) cycle(s *Scratch, dst, text []byte, step func(numerals []uint16,
 			}
 		}
 	}
-	walk := 1 // a value that the schema doesn't admit itself may be on no way to one that it does
-	if f.kind == String && f.admitsText(text) || f.kind == Number && f.admitsInteger(text) {
-		walk = max(1, maxWalk*walkLength/max(walkLength, len(s.nums)))
-	}
-	for range walk {
+	for walked, most := 1, 0; ; walked++ {
 		if err := step(s.nums, nil); err != nil {
 			return dst, &Refusal{Code: CodeUnsuitable, Why: err.Error(), Cure: "give the class another technique, such as token"}
 		}
 		at := 0
 		for i, c := range s.made {
-			if f.kind == String && bytes.IndexByte(r.letters, c) >= 0 || f.kind == Number && c != '-' {
+			if f.kind == String && r.numerals[c] >= 0 || f.kind == Number && c != '-' {
 				s.made[i] = r.letters[s.nums[at]]
 				at++
 			}
 		}
 		if f.kind == String && f.admitsText(s.made) {
-			return jsontext.AppendQuote(dst, s.made)
+			return appendQuoted(dst, s.made)
 		}
 		if f.kind == Number && f.admitsInteger(s.made) {
 			return append(dst, s.made...), nil
 		}
+		if walked == 1 { // a value that the schema doesn't admit itself may be on no way to one that it does
+			if f.kind == String && f.admitsText(text) || f.kind == Number && f.admitsInteger(text) {
+				most = maxWalk * walkLength / max(walkLength, len(s.nums))
+			}
+		}
+		if walked >= most {
+			return dst, unfit(FPE, f.kind)
+		}
 	}
-	return dst, unfit(FPE, f.kind)
 }
 
 // admitsInteger reports whether the digits are a number, and one that the

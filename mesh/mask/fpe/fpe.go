@@ -41,6 +41,7 @@ func (e *Error) Error() string { return "fpe: " + e.Why + "; " + e.Cure }
 type Cipher struct {
 	block cipher.Block
 	radix uint64
+	least int       // numerals, see MinLength
 	rooms sync.Pool // of *room
 }
 
@@ -48,6 +49,7 @@ type Cipher struct {
 // given through an interface would be allocated each time.
 type room struct {
 	prefix, state, block [16]byte
+	prefixed             [2]int // the lengths of what prefix is for, and of its tweak
 	q                    []byte
 }
 
@@ -61,7 +63,12 @@ func New(key []byte, radix int) (*Cipher, error) {
 	if err != nil {
 		return nil, &Error{fmt.Sprintf("a key of %d bytes", len(key)), "use 16, 24 or 32"}
 	}
-	return &Cipher{block: block, radix: uint64(radix), rooms: sync.Pool{New: func() any { return new(room) }}}, nil
+	n, size := 1, uint64(radix)
+	for size < MinDomain || n < 2 {
+		n++
+		size *= uint64(radix)
+	}
+	return &Cipher{block: block, radix: uint64(radix), least: n, rooms: sync.Pool{New: func() any { return new(room) }}}, nil
 }
 
 // Format says nothing of the key, whatever the verb.
@@ -70,14 +77,7 @@ func (c *Cipher) Format(f fmt.State, _ rune) {
 }
 
 // MinLength is the least number of numerals that can be encrypted.
-func (c *Cipher) MinLength() int {
-	n, size := 1, c.radix
-	for size < MinDomain || n < 2 {
-		n++
-		size *= c.radix
-	}
-	return n
-}
+func (c *Cipher) MinLength() int { return c.least }
 
 // Encrypt encrypts numerals in place. Equal numerals under an equal tweak
 // become equal ones, and others others. The error is an *Error, and numerals
@@ -92,7 +92,7 @@ func (c *Cipher) Decrypt(numerals []uint16, tweak []byte) error {
 }
 
 func (c *Cipher) crypt(x []uint16, tweak []byte, decrypt bool) error {
-	if len(x) < c.MinLength() {
+	if len(x) < c.least {
 		return &Error{
 			fmt.Sprintf("%d characters of %d are fewer than %d possible values", len(x), c.radix, MinDomain),
 			"use a longer value, a larger alphabet or another technique",
@@ -109,7 +109,10 @@ func (c *Cipher) crypt(x []uint16, tweak []byte, decrypt bool) error {
 	u := len(x) / 2
 	v := len(x) - u
 	r := c.rooms.Get().(*room)
-	c.prefix(r, len(x), u, len(tweak))
+	if lengths := [2]int{len(x), len(tweak)}; r.prefixed != lengths {
+		c.prefix(r, len(x), u, len(tweak))
+		r.prefixed = lengths
+	}
 	if high, ok := power(c.radix, v); ok {
 		c.small(r, x, u, high, tweak, decrypt)
 	} else {
@@ -151,7 +154,10 @@ func (c *Cipher) small(r *room, x []uint16, u int, high uint64, tweak []byte, de
 		modulus[0] = high / c.radix
 	}
 	left, right := c.number(x[:u]), c.number(x[u:])
-	q := r.message(tweak, b)
+	var q []byte
+	if len(tweak) > 0 {
+		q = r.message(tweak, b)
+	}
 	for i := range rounds {
 		round := i
 		if decrypt {
@@ -162,11 +168,15 @@ func (c *Cipher) small(r *room, x []uint16, u int, high uint64, tweak []byte, de
 		if decrypt {
 			in = left
 		}
-		q[len(q)-b-1] = byte(round)
-		for j := range b {
-			q[len(q)-1-j] = byte(in >> (8 * j))
+		if len(tweak) > 0 {
+			q[len(q)-b-1] = byte(round)
+			for j := range b {
+				q[len(q)-1-j] = byte(in >> (8 * j))
+			}
+			c.mac(r)
+		} else {
+			c.macOne(r, b, uint64(round), in)
 		}
-		c.mac(r)
 		y := r.state[:]
 		var hi, lo uint64
 		if d == 8 {
@@ -174,7 +184,10 @@ func (c *Cipher) small(r *room, x []uint16, u int, high uint64, tweak []byte, de
 		} else {
 			hi, lo = uint64(binary.BigEndian.Uint32(y[:4])), binary.BigEndian.Uint64(y[4:12])
 		}
-		add := bits.Rem64(hi, lo, m)
+		add := lo % m
+		if hi > 0 {
+			add = bits.Rem64(hi, lo, m)
+		}
 		if decrypt {
 			left, right = sub(right, add, m), left
 		} else {
@@ -220,6 +233,18 @@ func (c *Cipher) mac(r *room) {
 		subtle.XORBytes(r.state[:], r.state[:], q[:16])
 		c.block.Encrypt(r.state[:], r.state[:])
 	}
+}
+
+// macOne is mac over the one block that q is without a tweak: zeros, the round, and a
+// number of b bytes, at most eight.
+func (c *Cipher) macOne(r *room, b int, round, in uint64) {
+	high := round
+	if b < 8 {
+		high, in = 0, in|round<<(8*b)
+	}
+	binary.BigEndian.PutUint64(r.state[:8], binary.BigEndian.Uint64(r.prefix[:8])^high)
+	binary.BigEndian.PutUint64(r.state[8:], binary.BigEndian.Uint64(r.prefix[8:])^in)
+	c.block.Encrypt(r.state[:], r.state[:])
 }
 
 func (c *Cipher) number(x []uint16) (n uint64) {
