@@ -213,7 +213,7 @@ func (f *Field) Make(s *Scratch, dst []byte, kind Kind, text []byte, e *Event) (
 	if out, done, err := f.without(dst, kind, text, e); done {
 		return out, err
 	}
-	if f.id == 0 || len(text) >= recentBytes {
+	if f.id == 0 || len(text) >= recentBytes || !s.recent.worth(f.id) {
 		return f.apply(s, dst, text, e)
 	}
 	event := uint64(0)
@@ -221,7 +221,7 @@ func (f *Field) Make(s *Scratch, dst []byte, kind Kind, text []byte, e *Event) (
 		event = s.event
 	}
 	slot, hit := s.recent.find(f.id, event, text)
-	if hit {
+	if s.recent.learn(f.id, hit); hit {
 		return append(dst, slot.value()...), nil
 	}
 	out, err := f.apply(s, dst, text, e)

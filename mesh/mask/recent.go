@@ -14,9 +14,49 @@ const (
 
 // recent are values made last. A value has one of two slots, and pushes the one
 // out of it that was wanted longer ago.
+//
+// To look a value up in vain takes a quarter of the time that a token takes, and
+// pushes out what others want. So the values of fields that rarely come again (ids,
+// what people write) are mostly not looked up.
 type recent struct {
-	seed maphash.Seed
+	seed     maphash.Seed
+	patience []int16 // of each Field.id: how often it may yet miss; below 0, how many values go by unseen
 	*remembering
+}
+
+// Patience: a hit is worth as many misses as it saves, a field that has none left goes
+// by for a while, and then is tried again, with values that follow one another,
+// because what comes again often does so within an event.
+const (
+	firstPatience = 64
+	mostPatience  = 256
+	hitPatience   = 8
+	goneBy        = 1024
+)
+
+// worth reports whether the next value of the field is to be looked up.
+func (r *recent) worth(field uint32) bool {
+	for int(field) >= len(r.patience) {
+		r.patience = append(r.patience, firstPatience)
+	}
+	left := &r.patience[field]
+	if *left > 0 {
+		return true
+	}
+	if *left++; *left > 0 {
+		*left = firstPatience
+	}
+	return false
+}
+
+// learn notes whether a value of the field was found.
+func (r *recent) learn(field uint32, hit bool) {
+	left := &r.patience[field]
+	if hit {
+		*left = min(*left+hitPatience, mostPatience)
+	} else if *left--; *left == 0 {
+		*left = -goneBy
+	}
 }
 
 // remembering is what remembering values takes; nil until one is made.

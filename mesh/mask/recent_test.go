@@ -87,3 +87,39 @@ func TestFieldsAreShared(t *testing.T) {
 		}
 	}
 }
+
+// Values that come again would no longer be remembered because others of their field
+// once didn't; or those that never do take their place.
+func TestScratchLearnsWhatComesAgain(t *testing.T) {
+	m := masker(t, tokens())
+	s, once, again := m.Scratch(), m.Field(ID, nil, false, String), m.Field(Login, nil, false, String)
+	defer s.Release()
+	remembers := func(f *Field, text string) bool {
+		t.Helper()
+		want, _ := f.Append(nil, String, []byte(text), nil)
+		if got, err := f.Make(s, nil, String, []byte(text), nil); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%s became %s, %v; want %s", text, got, err, want)
+		}
+		slot, hit := s.recent.find(f.id, 0, []byte(text))
+		return hit && bytes.Equal(slot.value(), want)
+	}
+	remembered := 0
+	for i := range 4 * goneBy {
+		if remembers(once, fmt.Sprint("id", i)) {
+			remembered++
+		}
+		if name := fmt.Sprint("user", i/3); !remembers(again, name) {
+			t.Fatalf("%s is not remembered", name)
+		}
+	}
+	if most := 5 * firstPatience; remembered == 0 || remembered > most {
+		t.Errorf("%d of %d values that never come again were remembered, not 1 to %d", remembered, 4*goneBy, most)
+	}
+	late := false
+	for i := range 2 * goneBy {
+		late = remembers(once, fmt.Sprint("late", i/100))
+	}
+	if !late {
+		t.Error("what begins to come again is not remembered")
+	}
+}
