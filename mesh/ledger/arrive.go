@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sort"
 	"time"
 
@@ -30,7 +31,7 @@ func (v *Verifier) event(m *link.Message, at ordered.Place) error {
 	restored := len(f.Get(wire.HeaderRestored)) > 0
 	h := held{
 		arrived: arrived{sequence, v.hasher.Digest(sequence, m.Subject, f, m.Data)}, at: at.Sequence,
-		repair: !restored && len(f.Get(wire.HeaderRepair)) > 0,
+		masked: uint32(min(f.Number(wire.HeaderMasked), math.MaxUint32)), repair: !restored && len(f.Get(wire.HeaderRepair)) > 0,
 	}
 	released := len(f.Get(wire.HeaderReleased)) > 0
 	switch {
@@ -41,10 +42,19 @@ func (v *Verifier) event(m *link.Message, at ordered.Place) error {
 	case sequence <= v.last:
 		v.late(h)
 		return nil
+	case sequence <= v.settled: // it was given up too early
+		v.last = sequence
+		if d := v.disputeOf(sequence); d != nil {
+			v.replace(d, h)
+			v.judge()
+		} else {
+			v.spare(sequence, h.at, SurplusMisplaced)
+		}
+		return nil
 	}
 	v.last = sequence
 	v.report.Delivered++
-	v.report.MaskedFields += f.Number(wire.HeaderMasked)
+	v.report.MaskedFields += uint64(h.masked)
 	if stored, err := time.Parse(time.RFC3339Nano, string(f.Get(wire.HeaderStoredAt))); err == nil {
 		v.addLag(at.Time().Sub(stored))
 	}
@@ -72,7 +82,7 @@ func (v *Verifier) releasedEvent(h held) error {
 		v.spare(h.sequence, h.at, SurplusDuplicate)
 		return nil
 	}
-	v.report.MaskedFields += v.fields.Number(wire.HeaderMasked)
+	v.report.MaskedFields += uint64(h.masked)
 	v.early[h.sequence] = h
 	if len(v.early) > maxAhead {
 		return fmt.Errorf("%d released events arrived without a watermark", len(v.early))
@@ -114,6 +124,7 @@ func (v *Verifier) releasedAnew(h held) error {
 	case here:
 		v.spare(before.sequence, before.at, SurplusReplaced)
 	}
+	v.report.MaskedFields += uint64(h.masked) - uint64(before.masked)
 	if h.repair {
 		v.report.Repaired++
 	}
@@ -138,7 +149,7 @@ func (v *Verifier) addLag(lag time.Duration) {
 }
 
 // record takes in one record of the ledger.
-func (v *Verifier) record(m *link.Message, _ ordered.Place) error {
+func (v *Verifier) record(m *link.Message, at ordered.Place) error {
 	switch kind := m.Subject[bytes.LastIndexByte(m.Subject, '.')+1:]; string(kind) {
 	case wire.KindWithheld:
 		f := &v.fields
@@ -155,7 +166,7 @@ func (v *Verifier) record(m *link.Message, _ ordered.Place) error {
 		if err := json.Unmarshal(m.Data, &w); err != nil {
 			return fmt.Errorf("read a watermark: %w", err)
 		}
-		v.marks = append(v.marks, mark{Watermark: w, releases: v.open})
+		v.marks = append(v.marks, mark{Watermark: w, releases: v.open, at: at.Sequence, stored: at.Time()})
 		v.open = nil
 	case wire.KindReleased:
 		var r Released
@@ -173,26 +184,6 @@ func (v *Verifier) record(m *link.Message, _ ordered.Place) error {
 		return fmt.Errorf("unknown record %s", m.Subject)
 	}
 	return nil
-}
-
-// settle compares with every watermark whose events have all arrived.
-func (v *Verifier) settle() {
-	for len(v.marks) > 0 {
-		w := v.marks[0]
-		if w.leaves != nil {
-			v.apply(w.leaves)
-			v.judge()
-			v.marks = v.marks[1:]
-			continue
-		}
-		if len(v.ahead) > 0 && v.ahead[len(v.ahead)-1].sequence > w.To {
-			// Later events are here: what is not here by now does not come.
-		} else if countTo(v.ahead, w.To)-countTo(v.ahead, w.From-1) < w.Sent || !v.allHere(w.releases) {
-			return
-		}
-		v.compare(w)
-		v.marks = v.marks[1:]
-	}
 }
 
 // allHere reports whether the events of releases have arrived.

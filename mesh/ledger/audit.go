@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -76,7 +74,7 @@ func (s *domain) audit(ctx context.Context, by string) error {
 
 // begin begins a pass and calls done when it has ended.
 func (s *domain) begin(ctx context.Context, by string, done func()) (*pass, error) {
-	target, err := s.ends(ctx)
+	target, err := s.current().ends(ctx)
 	if err == nil {
 		err = s.note(ctx, Record{Action: actionAudit, Phase: phaseAsked, By: by})
 	}
@@ -107,6 +105,20 @@ func (p *pass) run(ctx context.Context, target [2]uint64) error {
 		v.Close()
 		return err
 	}
+	// What the last watermarks cover is judged once it should have come. If the line
+	// to the origin does not stand, nobody can say.
+	waiting, cancel := context.WithTimeout(ctx, judgeTimeout)
+	defer cancel()
+	if err := v.await(waiting, func() bool { return v.waiting(target[ofRecords]) == 0 }); err != nil && ctx.Err() != nil {
+		v.Close()
+		return err
+	}
+	v.mu.Lock()
+	unjudged := v.waiting(target[ofRecords])
+	v.mu.Unlock()
+	p.mu.Lock()
+	p.state.Unjudged = unjudged
+	p.mu.Unlock()
 	p.of.mu.Lock()
 	before := p.of.verifier
 	p.of.verifier = v
@@ -131,30 +143,6 @@ func (p *pass) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// ends are the last sequences of what is verified, of the domain's stream and the
-// ledger's.
-func (s *domain) ends(ctx context.Context) ([2]uint64, error) {
-	var ends [2]uint64
-	for which, of := range [2][2]string{
-		ofEvents:  {wire.DomainStream(s.Domain), wire.StoredSubject(s.Origin, s.Domain+".>")},
-		ofRecords: {wire.LedgerStream, wire.LedgerSubject(s.Origin, s.Domain, "*")},
-	} {
-		stream, err := s.js.Stream(ctx, of[0])
-		if err != nil {
-			return ends, fmt.Errorf("find stream %s: %w", of[0], err)
-		}
-		m, err := stream.GetLastMsgForSubject(ctx, of[1])
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-		case err != nil:
-			return ends, fmt.Errorf("read the end of stream %s: %w", of[0], err)
-		default:
-			ends[which] = m.Sequence
-		}
-	}
-	return ends, nil
 }
 
 // What is recorded in stream AUDIT.
@@ -220,4 +208,7 @@ func (s *domain) finish(ctx context.Context, r Record, err error) error {
 	return errors.Join(err, s.note(kept, r))
 }
 
-const recordTimeout = 5 * time.Second
+const (
+	recordTimeout = 5 * time.Second
+	judgeTimeout  = 4 * overdueAfter // for the segments at the end
+)

@@ -123,8 +123,10 @@ func (v *Verifier) replace(d *dispute, h held) {
 			return
 		}
 		v.spare(is.sequence, is.at, SurplusReplaced)
+		v.report.MaskedFields += uint64(h.masked) - uint64(is.masked)
 		*is = h
 	} else {
+		v.report.MaskedFields += uint64(h.masked)
 		i := int(countTo(d.events, h.sequence))
 		d.events = slices.Insert(d.events, i, h)
 		v.report.Delivered++

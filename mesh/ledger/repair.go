@@ -84,7 +84,7 @@ func (s *domain) repair(ctx context.Context, by string, dry bool) (r Repair, err
 	if err := s.removable(ctx, remove); err != nil {
 		return r, failed(op, err)
 	}
-	ends, err := s.ends(ctx)
+	ends, err := s.current().ends(ctx)
 	if err != nil {
 		return r, failed(op, err)
 	}

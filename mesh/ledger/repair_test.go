@@ -210,7 +210,7 @@ func repairAll(t *testing.T, d *ledger.Desk) []uint64 {
 // identical reports what is not identical to what the origin sent.
 func identical(t *testing.T, js jetstream.JetStream, o *origin, d *ledger.Desk) {
 	t.Helper()
-	if r := settled(t, d); !r.Healthy() || r.VerifiedTo != 131 || r.Delivered != uint64(len(o.events)) || r.Withheld != 22 || r.Released != 4 {
+	if r := settled(t, d); !r.Healthy() || r.VerifiedTo != 131 || r.Delivered != uint64(len(o.events)) || r.Withheld != 22 || r.Released != 4 || r.MaskedFields != 2*r.Delivered {
 		t.Errorf("verified anew: %+v", r)
 	}
 	differ(t, contents(t, js), o.wanted())

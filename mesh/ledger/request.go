@@ -47,11 +47,12 @@ type Disputed struct {
 
 // Pass is one rescan of all that is stored.
 type Pass struct {
-	By      string    `json:"by"`
-	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended,omitzero"` // zero: it goes on
-	Read    uint64    `json:"read"`           // sequence in the domain's stream that it has come to
-	Of      uint64    `json:"of"`             // up to which it goes
+	By       string    `json:"by"`
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended,omitzero"`     // zero: it goes on
+	Read     uint64    `json:"read"`               // sequence in the domain's stream that it has come to
+	Of       uint64    `json:"of"`                 // up to which it goes
+	Unjudged int       `json:"unjudged,omitempty"` // segments at the end that nobody can judge, because the line to the origin does not stand
 }
 
 // AuditRequest asks that all that is stored be verified again. What an audit finds

@@ -202,7 +202,7 @@ func (s *domain) taken(ctx context.Context, at uint64) (bool, error) {
 // since finds, in what was stored since a repair began, the events that came again
 // because of it, and what an undo of it has put back.
 func (s *domain) since(ctx context.Context, repair Record, before, id uint64) (copies []uint64, restored []string, err error) {
-	ends, err := s.ends(ctx)
+	ends, err := s.current().ends(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

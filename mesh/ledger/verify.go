@@ -48,6 +48,14 @@ const (
 	// more than this means that the ledger's records do not arrive.
 	maxAhead = 1 << 18
 
+	// overdueAfter is how long a watermark waits for its events after they should have
+	// come with it.
+	overdueAfter = 5 * time.Second
+
+	// activeWithin is how lately a source must have heard from its origin to be
+	// believed that nothing is on its way. Its consumer sends a heartbeat every second.
+	activeWithin = 3 * time.Second
+
 	// maxDisputes bounds the segments that differ and are held for their repair: 48
 	// bytes for each of their events. More are counted; an audit finds them again.
 	maxDisputes = 256
@@ -101,6 +109,8 @@ type mark struct {
 	Watermark
 	releases []Released
 	leaves   *Leaves
+	at       uint64    // its sequence in the ledger's stream
+	stored   time.Time // when it was stored there
 }
 
 // arrived is what a segment's digest needs of a message.
@@ -113,6 +123,7 @@ type arrived struct {
 type held struct {
 	arrived
 	at     uint64 // its sequence there
+	masked uint32 // values of it that masking changed
 	repair bool   // it came again
 }
 
@@ -137,6 +148,7 @@ func Verify(js jetstream.JetStream, origin, domain string, log zerolog.Logger) *
 		v.follow(ctx, ofEvents, wire.DomainStream(domain), wire.StoredSubject(origin, domain+".>"), v.event)
 	})
 	v.work.Go(func() { v.follow(ctx, ofRecords, wire.LedgerStream, wire.LedgerSubject(origin, domain, "*"), v.record) })
+	v.work.Go(func() { v.watch(ctx) })
 	return v
 }
 
@@ -217,7 +229,7 @@ func (v *Verifier) readOn(ctx context.Context, which int, stream, filter string,
 				}
 				v.read[which] = b.Places[i].Sequence
 			}
-			v.settle()
+			v.settle(time.Time{})
 			v.announce()
 			v.mu.Unlock()
 			b.Release()

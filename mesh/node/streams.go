@@ -126,7 +126,7 @@ func (n *Node) sourced(c jetstream.StreamConfig) jetstream.StreamConfig {
 		}
 		source := &jetstream.StreamSource{
 			Name:     f.Stream,
-			External: &jetstream.ExternalStream{APIPrefix: "$JS." + f.From + ".API"},
+			External: &jetstream.ExternalStream{APIPrefix: wire.SourcePrefix(f.From)},
 			Consumer: &jetstream.StreamConsumerSource{Name: f.Consumer, DeliverSubject: f.deliver()},
 		}
 		if f.Prefix != "" {

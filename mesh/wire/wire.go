@@ -159,6 +159,10 @@ func DeliverSubject(destination, stream, consumer string) string {
 	return DeliverRoot + "." + destination + "." + stream + "." + consumer
 }
 
+// SourcePrefix is the prefix of the JetStream API by which a stream sources from one
+// in another environment.
+func SourcePrefix(environment string) string { return "$JS." + environment + ".API" }
+
 // upper turns a name of mesh.yaml (lower case, digits, hyphens) into a stream
 // name; names hold no underscore, so two of them never meet.
 func upper(name string) string {

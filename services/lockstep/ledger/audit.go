@@ -35,7 +35,28 @@ func Audit(ctx context.Context, app *cli.App, f AuditFlags) error {
 	if err != nil {
 		return err
 	}
-	return tell(app, newAnswer(at.Name, found))
+	if err := tell(app, newAnswer(at.Name, found)); err != nil {
+		return err
+	}
+	return judged(found)
+}
+
+// judged is nil if an audit could judge all that it found.
+func judged(found []ledger.Findings) error {
+	e := &cli.Error{Exit: cli.ExitUnhealthy, Code: cli.CodeUnhealthy, What: "the end of what has arrived cannot be judged"}
+	for _, d := range found {
+		if p := d.Audit; p != nil && p.Unjudged > 0 {
+			e.Problems = append(e.Problems, cli.Problem{
+				File: d.Domain + " of " + d.Origin,
+				What: count(p.Unjudged, "segment waits", "segments wait") + " for events that may be on their way, and the line to " + d.Origin + " does not stand",
+				Cure: "see that " + d.Origin + " runs and is reached (`lockstep status`), and audit again",
+			})
+		}
+	}
+	if len(e.Problems) == 0 {
+		return nil
+	}
+	return e
 }
 
 // audit starts an audit and waits until it has ended. The error is a *cli.Error.

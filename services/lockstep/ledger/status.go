@@ -107,6 +107,9 @@ func (a answer) Table(w io.Writer) {
 			if !p.Ended.IsZero() {
 				state = "ended " + stamp(p.Ended)
 			}
+			if p.Unjudged > 0 {
+				state += ", " + count(p.Unjudged, "segment not judged", "segments not judged")
+			}
 			audits = append(audits, []string{d.Origin, d.Domain, p.By, stamp(p.Started), state, number(p.Read) + " of " + number(p.Of)})
 		}
 	}
