@@ -120,7 +120,7 @@ func TestFeedsCarryEventsLedgerAndRegistry(t *testing.T) {
 		if i%100 == 0 {
 			subject = wire.EgressRecordSubject("staging", "production", "orders", wire.KindWatermark)
 		}
-		if _, err := hub.PublishAsync(subject, fmt.Append(nil, i)); err != nil {
+		if _, err := hub.PublishAsync(subject, fmt.Append(nil, i), jetstream.WithStallWait(20*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}

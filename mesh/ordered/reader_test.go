@@ -51,7 +51,7 @@ func put(t *testing.T, js jetstream.JetStream, from, to int) {
 	t.Helper()
 	for i := from; i <= to; i++ {
 		m := &nats.Msg{Subject: []string{"a.", "b."}[i%2] + strconv.Itoa(i), Data: []byte(strings.Repeat("d", i*37%3000)), Header: nats.Header{"N": {strconv.Itoa(i)}}}
-		if _, err := js.PublishMsgAsync(m); err != nil {
+		if _, err := js.PublishMsgAsync(m, jetstream.WithStallWait(20*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
