@@ -9,6 +9,8 @@ import (
 
 // compare judges the segment that a watermark closes.
 func (v *Verifier) compare(w mark) {
+	ahead, next := v.ahead[:0], v.next[:0] // their room is used again
+	defer func() { v.ahead, v.next = append(ahead, v.ahead...), append(next, v.next...) }()
 	unlinked := false
 	switch {
 	case w.From == v.settled+1: // and w.To is v.settled if it is of releases alone
@@ -37,7 +39,7 @@ func (v *Verifier) compare(w mark) {
 }
 
 // take takes the events and markers up to a sequence out of those that wait. They
-// are valid until the next one arrives.
+// are valid until compare returns.
 func (v *Verifier) take(to uint64) ([]held, []arrived) {
 	events, markers := countTo(v.ahead, to), countTo(v.next, to)
 	taken, marked := v.ahead[:events:events], v.next[:markers:markers]
