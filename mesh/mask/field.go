@@ -35,6 +35,7 @@ type Field struct {
 	invents    bool     // the schema admits all that is invented
 	id         uint32   // tells it from the masker's other fields; 0: it isn't among them
 	needsEvent bool
+	later      *form   // what writes values that can wait; nil if they can't: see MakeLater
 	grid       *grid   // where numeric tokens lie; nil: see Shape.numberToken
 	limits     *limits // on numbers; nil if Shape.admitsNumber or admitted say them
 	constant   []byte  // what Redact or Constant makes, as JSON
@@ -117,6 +118,7 @@ func (m *Masker) field(technique Technique, class Class, shape *Shape, kind Kind
 		}
 	}
 	f.free = shape.Format == "" && shape.anyText() && shape.anyNumber()
+	f.later = f.writesLater()
 	if kind == Number && len(f.admitted) == 0 {
 		f.grid, f.limits = shape.grid(), shape.limits()
 	}
@@ -204,31 +206,47 @@ func (f *Field) Append(dst []byte, kind Kind, text []byte, e *Event) ([]byte, er
 	}
 	s := f.masker.Scratch()
 	defer s.Release()
-	return f.apply(s, dst, text, e)
+	return f.apply(s, dst, text, e, nil, false)
 }
 
 // Make is Append in a scratch of the field's masker, which remembers the value
 // and what became of it.
 func (f *Field) Make(s *Scratch, dst []byte, kind Kind, text []byte, e *Event) ([]byte, error) {
+	return f.made(s, dst, kind, text, e, false)
+}
+
+// made is Make, or MakeLater.
+func (f *Field) made(s *Scratch, dst []byte, kind Kind, text []byte, e *Event, later bool) ([]byte, error) {
 	if out, done, err := f.without(dst, kind, text, e); done {
 		return out, err
 	}
-	if f.id == 0 || len(text) >= recentBytes || !s.recent.worth(f.id) {
-		return f.apply(s, dst, text, e)
+	if w := &s.waiting; w.field == f && w.slot != nil && bytes.Equal(w.text, text) {
+		dst = s.Settle(dst) // so that it is remembered
 	}
+	var slot *remembered
 	event := uint64(0)
-	if f.needsEvent {
-		event = s.event
+	if f.id != 0 && len(text) < recentBytes && s.recent.worth(f.id) {
+		if f.needsEvent {
+			event = s.event
+		}
+		var hit bool
+		slot, hit = s.recent.find(f.id, event, text)
+		if s.recent.learn(f.id, hit); hit {
+			return append(dst, slot.value()...), nil
+		}
 	}
-	slot, hit := s.recent.find(f.id, event, text)
-	if s.recent.learn(f.id, hit); hit {
-		return append(dst, slot.value()...), nil
+	later = later && f.later != nil && s.waiting.field == nil
+	out, err := f.apply(s, dst, text, e, slot, later)
+	if err != nil || s.waiting.field != nil && later {
+		return out, err
 	}
-	out, err := f.apply(s, dst, text, e)
-	if err == nil {
+	if slot != nil {
 		slot.set(f.id, event, text, out[len(dst):])
 	}
-	return out, err
+	if s.hasher.pair.early {
+		out = s.Settle(out)
+	}
+	return out, nil
 }
 
 // without makes what needs no scratch.
@@ -251,8 +269,8 @@ func (f *Field) without(dst []byte, kind Kind, text []byte, e *Event) (out []byt
 	return dst, false, nil
 }
 
-// apply has the technique make a value.
-func (f *Field) apply(s *Scratch, dst, text []byte, e *Event) (out []byte, err error) {
+// apply has the technique make a value, or wait to make it.
+func (f *Field) apply(s *Scratch, dst, text []byte, e *Event, slot *remembered, later bool) (out []byte, err error) {
 	s.broken = true
 	defer func() {
 		// What a defect in a technique says may quote the value.
@@ -262,6 +280,11 @@ func (f *Field) apply(s *Scratch, dst, text []byte, e *Event) (out []byte, err e
 		}
 		s.broken = false
 	}()
+	if later {
+		if out, ok := f.wait(s, dst, text, slot); ok {
+			return out, nil
+		}
+	}
 	return f.make(f, s, dst, text, e)
 }
 

@@ -107,7 +107,7 @@ func TestSubjectsInTurns(t *testing.T) {
 				s := m.Scratch()
 				got, err := f.Make(s, nil, String, text, e)
 				s.Release()
-				want, wantErr := f.apply(&Scratch{masker: m}, nil, text, e)
+				want, wantErr := f.apply(&Scratch{masker: m}, nil, text, e, nil, false)
 				if (err == nil) != (wantErr == nil) || err == nil && !bytes.Equal(got, want) {
 					t.Fatalf("%s becomes %s (%v), not %s (%v)", text, got, err, want, wantErr)
 				}

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask/internal/lanes"
 )
 
 // mac is HMAC-SHA256 (RFC 2104) under one key, and immutable: the two states that
@@ -16,7 +18,13 @@ import (
 // compressions. Package crypto/hmac spends as much again around them: it copies
 // states, and has each of the two messages padded byte by byte. A hasher sets
 // the state, hands over whole blocks, and reads the state that comes of them.
-type mac struct{ states func() (inner, outer []byte) }
+type mac struct{ states func() *states }
+
+// states are a mac's, as package crypto/sha256 marshals them, and in words.
+type states struct {
+	inner, outer           []byte
+	innerWords, outerWords [lanes.Words]uint32
+}
 
 // digester is a SHA-256 that can be set to a state, and asked for it.
 type digester interface {
@@ -52,8 +60,12 @@ func newMAC(key []byte) *mac {
 		}
 		return state
 	}
-	inner, outer := after(0x36), after(0x5c)
-	return &mac{func() ([]byte, []byte) { return inner, outer }}
+	s := &states{inner: after(0x36), outer: after(0x5c)}
+	for i := range s.innerWords {
+		s.innerWords[i] = binary.BigEndian.Uint32(s.inner[stateStart+4*i:])
+		s.outerWords[i] = binary.BigEndian.Uint32(s.outer[stateStart+4*i:])
+	}
+	return &mac{func() *states { return s }}
 }
 
 // The digest lies in a marshalled state behind a mark of four bytes.
@@ -68,6 +80,7 @@ type hasher struct {
 	message []byte                 // a text as SHA-256 pads it
 	outer   [sha256.BlockSize]byte // the inner digest as SHA-256 pads it
 	state   []byte
+	pair    pair
 }
 
 var errState = errors.New("mask: SHA-256 doesn't take its own state")
@@ -75,6 +88,14 @@ var errState = errors.New("mask: SHA-256 doesn't take its own state")
 // sum is the HMAC of text, which stays as it is until the next one. It panics
 // only with errState.
 func (h *hasher) sum(m *mac, text []byte) []byte {
+	if h.pair.takes(text) {
+		return h.pair.sum(m, text)
+	}
+	return h.blocks(m, text)
+}
+
+// blocks is sum by package crypto/sha256, for texts of any length.
+func (h *hasher) blocks(m *mac, text []byte) []byte {
 	if h.sha == nil {
 		h.sha = newDigester()
 		h.outer[sha256.Size] = 0x80
@@ -86,9 +107,9 @@ func (h *hasher) sum(m *mac, text []byte) []byte {
 	message := append(append(h.message[:0], text...), 0x80)
 	message = append(message, zeros[:(sha256.BlockSize-8-len(message))&(sha256.BlockSize-1)]...)
 	h.message = binary.BigEndian.AppendUint64(message, 8*uint64(sha256.BlockSize+len(text)))
-	inner, outer := m.states()
-	copy(h.outer[:sha256.Size], h.compress(inner, h.message))
-	return h.compress(outer, h.outer[:])
+	states := m.states()
+	copy(h.outer[:sha256.Size], h.compress(states.inner, h.message))
+	return h.compress(states.outer, h.outer[:])
 }
 
 // compress is the digest behind whole blocks, read in a state.

@@ -23,8 +23,10 @@ type Scratch struct {
 		text []byte
 		bits bitStream
 	}
-	event  uint64 // tells the events apart that the scratch was used for
-	broken bool
+	waiting waiting
+	closed  int    // see Closed
+	event   uint64 // tells the events apart that the scratch was used for
+	broken  bool
 }
 
 // Scratch lends a scratch for a document; Release gives it back.
@@ -46,6 +48,8 @@ func (s *Scratch) Release() {
 	if s.broken {
 		return
 	}
+	s.Forget()
+	s.waiting.text = emptied(s.waiting.text)
 	if cap(s.subject.text) > keptText {
 		s.subject.mac, s.subject.text = nil, nil
 	}
@@ -73,6 +77,11 @@ func (s *Scratch) digest(m *mac, class Class, kind Kind, text []byte) {
 
 // digestExactly fills bits from the keyed hash of text.
 func (s *Scratch) digestExactly(m *mac, text []byte) {
-	copy(s.bits.seed[:], s.hasher.sum(m, text))
+	s.take(s.hasher.sum(m, text))
+}
+
+// take fills bits from a keyed hash.
+func (s *Scratch) take(digest []byte) {
+	copy(s.bits.seed[:], digest)
 	s.bits.block, s.bits.next, s.bits.count = s.bits.seed, 0, 0
 }

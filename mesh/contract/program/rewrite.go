@@ -40,6 +40,13 @@ func (p *Program) Rewrite(dst, data []byte, plan *Plan, scratch *mask.Scratch, e
 	r := runs.Get().(*run)
 	verdict := r.rewriteDocument(p, dst, data, plan, scratch, event)
 	out, counts = r.rewriting.out, r.rewriting.counts
+	switch {
+	case scratch == nil:
+	case verdict == Valid:
+		out = scratch.Settle(out)
+	default:
+		scratch.Forget()
+	}
 	again := r.rewriting.again || r.rewriting.changed && r.rewriting.looked
 	r.reset()
 	runs.Put(r)
@@ -182,9 +189,17 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 	if w.event == nil && s.Field.NeedsEvent() {
 		return dead
 	}
+	judged := fail != 0 || !s.assured(g)
 	mark := len(w.out)
 	var err error
-	if w.out, err = s.Field.Make(w.scratch, w.out, mask.Kind(k), text, w.event); err != nil {
+	if judged {
+		closed := w.scratch.Closed()
+		w.out, err = s.Field.Make(w.scratch, w.out, mask.Kind(k), text, w.event)
+		mark -= w.scratch.Closed() - closed
+	} else {
+		w.out, err = s.Field.MakeLater(w.scratch, w.out, mask.Kind(k), text, w.event)
+	}
+	if err != nil {
 		return dead
 	}
 	r.text = r.text[:kept]
@@ -194,7 +209,7 @@ func (r *run) replace(g *group, s *Step, k Kind, must bool) set {
 	} else {
 		w.counts.Masked++
 	}
-	if fail != 0 || !s.assured(g) {
+	if judged {
 		r.judge(g, must, mark, fail, len(r.clauses))
 	}
 	return fail

@@ -1,0 +1,19 @@
+//go:build !purego
+
+package lanes
+
+import (
+	"crypto/fips140"
+
+	"golang.org/x/sys/cpu"
+)
+
+var available = cpu.X86.HasSSSE3 && cpu.X86.HasSSE41 && hasSHA() && !fips140.Enabled()
+
+// hasSHA reports whether the processor has the SHA extensions.
+//
+//go:noescape
+func hasSHA() bool
+
+//go:noescape
+func compress(lanes *[2]Lane, constants *[64]uint32)
