@@ -9,21 +9,23 @@ import (
 // bitStream is an endless stream of keyed bytes: a digest, and what hashing it
 // with a counter gives. Everything that makes a token takes its choices from it.
 type bitStream struct {
-	seed  [sha256.Size]byte
+	seed  [sha256.Size]byte // once there are blocks after it; before, block is the seed
 	block [sha256.Size]byte
 	next  int    // next unused byte of block
 	count uint64 // blocks made after the seed
 }
 
 func newBitStream(digest [sha256.Size]byte) *bitStream {
-	return &bitStream{seed: digest, block: digest}
+	return &bitStream{block: digest}
 }
 
 // fill fills p with the next bytes.
 func (b *bitStream) fill(p []byte) {
 	for len(p) > 0 {
 		if b.next == len(b.block) {
-			b.count++
+			if b.count++; b.count == 1 {
+				b.seed = b.block
+			}
 			var input [sha256.Size + 8]byte
 			copy(input[:], b.seed[:])
 			binary.BigEndian.PutUint64(input[sha256.Size:], b.count)

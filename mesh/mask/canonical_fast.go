@@ -2,6 +2,7 @@ package mask
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 )
@@ -60,7 +61,15 @@ func appendNumeric(dst, text []byte) ([]byte, bool) {
 func appendFolded(dst, text []byte, words bool) ([]byte, bool) {
 	start, i := len(dst), 0
 	dst = append(dst, text...)
-	for out := dst[start:]; i < len(out); i++ { // most of it, in place
+	out := dst[start:] // most of it is done in place
+	for ; i+8 <= len(out); i += 8 {
+		low, ok := foldEight(binary.LittleEndian.Uint64(out[i:]))
+		if !ok || words && i > 0 && out[i] == ' ' && out[i-1] == ' ' {
+			break
+		}
+		binary.LittleEndian.PutUint64(out[i:], low)
+	}
+	for ; i < len(out); i++ {
 		c := folded[out[i]]
 		if c == 0 || c == ' ' && words && i > 0 && out[i-1] == ' ' {
 			break
@@ -91,6 +100,22 @@ func appendFolded(dst, text []byte, words bool) ([]byte, bool) {
 		}
 	}
 	return dst, true
+}
+
+// foldEight is eight characters in lower case; false if one of them is not printable
+// ASCII, or two that follow one another are spaces.
+func foldEight(w uint64) (low uint64, ok bool) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	if w&highs != 0 {
+		return 0, false
+	}
+	// All bytes are below 0x80, so that nothing carries into the next one: a byte's
+	// highest bit says whether the sum has come so far.
+	notSpace := (w ^ ones*' ') + ones*0x7f
+	spaces := ^notSpace & highs
+	printable := (w + ones*(0x80-' ')) & highs
+	upper := (w + ones*(0x80-'A')) &^ (w + ones*(0x80-'Z'-1)) & highs
+	return w | upper>>2, printable == highs && spaces&(spaces<<8) == 0
 }
 
 // folded are the characters from space on, of ASCII, in lower case.

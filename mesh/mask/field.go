@@ -206,7 +206,7 @@ func (f *Field) Append(dst []byte, kind Kind, text []byte, e *Event) ([]byte, er
 	}
 	s := f.masker.Scratch()
 	defer s.Release()
-	return f.apply(s, dst, text, e, nil, false)
+	return f.apply(s, dst, text, e, false)
 }
 
 // Make is Append in a scratch of the field's masker, which remembers the value
@@ -220,9 +220,6 @@ func (f *Field) made(s *Scratch, dst []byte, kind Kind, text []byte, e *Event, l
 	if out, done, err := f.without(dst, kind, text, e); done {
 		return out, err
 	}
-	if w := &s.waiting; w.field == f && w.slot != nil && bytes.Equal(w.text, text) {
-		dst = s.Settle(dst) // so that it is remembered
-	}
 	var slot *remembered
 	event := uint64(0)
 	if f.id != 0 && len(text) < recentBytes && s.recent.worth(f.id) {
@@ -235,8 +232,9 @@ func (f *Field) made(s *Scratch, dst []byte, kind Kind, text []byte, e *Event, l
 			return append(dst, slot.value()...), nil
 		}
 	}
-	later = later && f.later != nil && s.waiting.field == nil
-	out, err := f.apply(s, dst, text, e, slot, later)
+	// What is remembered is wanted soon, and so doesn't wait.
+	later = later && f.later != nil && slot == nil && s.waiting.field == nil
+	out, err := f.apply(s, dst, text, e, later)
 	if err != nil || s.waiting.field != nil && later {
 		return out, err
 	}
@@ -270,7 +268,7 @@ func (f *Field) without(dst []byte, kind Kind, text []byte, e *Event) (out []byt
 }
 
 // apply has the technique make a value, or wait to make it.
-func (f *Field) apply(s *Scratch, dst, text []byte, e *Event, slot *remembered, later bool) (out []byte, err error) {
+func (f *Field) apply(s *Scratch, dst, text []byte, e *Event, later bool) (out []byte, err error) {
 	s.broken = true
 	defer func() {
 		// What a defect in a technique says may quote the value.
@@ -281,7 +279,7 @@ func (f *Field) apply(s *Scratch, dst, text []byte, e *Event, slot *remembered, 
 		s.broken = false
 	}()
 	if later {
-		if out, ok := f.wait(s, dst, text, slot); ok {
+		if out, ok := f.wait(s, dst, text); ok {
 			return out, nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	v5 "github.com/santhosh-tekuri/jsonschema/v5"
 	"pgregory.net/rapid"
 )
 
@@ -33,6 +34,9 @@ func FuzzInstants(f *testing.F) {
 		}
 		if want := parts != nil && err == nil; ok != want {
 			t.Fatalf("%q is a date: %t", text, ok)
+		}
+		if got, want := (&Shape{Format: "date"}).formatAdmits([]byte(text)), v5.Formats["date"](text); got != want {
+			t.Fatalf("%q is of the format date: %t", text, got)
 		}
 		if !ok {
 			return
@@ -107,7 +111,7 @@ func TestSubjectsInTurns(t *testing.T) {
 				s := m.Scratch()
 				got, err := f.Make(s, nil, String, text, e)
 				s.Release()
-				want, wantErr := f.apply(&Scratch{masker: m}, nil, text, e, nil, false)
+				want, wantErr := f.apply(&Scratch{masker: m}, nil, text, e, false)
 				if (err == nil) != (wantErr == nil) || err == nil && !bytes.Equal(got, want) {
 					t.Fatalf("%s becomes %s (%v), not %s (%v)", text, got, err, want, wantErr)
 				}

@@ -11,7 +11,6 @@ type waiting struct {
 	field *Field // nil: there is none
 	at    int    // where in the document its room begins, behind the quote
 	text  []byte
-	slot  *remembered // where it is going to be remembered; nil: nowhere
 }
 
 // room is what stands in a document where a value is going to be: what no JSON may
@@ -34,9 +33,10 @@ func (f *Field) writesLater() *form {
 	return writes
 }
 
-// MakeLater is Make, but what it appends may be only room for the value. While another
-// one is made in the scratch, which must be for the same document, or by Settle, the
-// value gets there, and what was appended behind it moves up: see Closed.
+// MakeLater is Make, but what it appends may be only room for the value, where the
+// field's values rarely come again. While another one is made in the scratch, which
+// must be for the same document, or by Settle, the value gets there, and what was
+// appended behind it moves up: see Closed.
 func (f *Field) MakeLater(s *Scratch, dst []byte, kind Kind, text []byte, e *Event) ([]byte, error) {
 	return f.made(s, dst, kind, text, e, true)
 }
@@ -60,9 +60,6 @@ func (s *Scratch) Settle(document []byte) []byte {
 		document = document[:len(document)-unused]
 		s.closed += unused
 	}
-	if w.slot != nil {
-		w.slot.set(w.field.id, 0, w.text, document[w.at-1:end-unused+1])
-	}
 	s.waiting = waiting{text: w.text}
 	s.broken = false
 	return document
@@ -80,12 +77,12 @@ func (s *Scratch) Forget() {
 }
 
 // wait appends room for what becomes of the text. It reports false if that can't wait.
-func (f *Field) wait(s *Scratch, dst, text []byte, slot *remembered) ([]byte, bool) {
+func (f *Field) wait(s *Scratch, dst, text []byte) ([]byte, bool) {
 	s.text = appendCanonical(s.text[:0], f.class, f.kind, text)
 	if !s.hasher.pair.takes(s.text) {
 		return dst, false
 	}
 	s.hasher.pair.wait(f.mac, s.text)
-	s.waiting = waiting{field: f, at: len(dst) + 1, text: append(s.waiting.text[:0], text...), slot: slot}
+	s.waiting = waiting{field: f, at: len(dst) + 1, text: append(s.waiting.text[:0], text...)}
 	return append(append(append(dst, '"'), room[:f.later.max]...), '"'), true
 }

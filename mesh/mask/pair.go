@@ -60,9 +60,9 @@ func (p *pair) forget() {
 func (p *pair) load(i int, m *mac, text []byte) {
 	lane, states := &p.lanes[i], m.states()
 	lane.State, p.outer[i] = states.innerWords, &states.outerWords
+	lane.Block = [lanes.BlockSize]byte{}
 	n := copy(lane.Block[:], text)
 	lane.Block[n] = 0x80
-	clear(lane.Block[n+1:])
 	binary.BigEndian.PutUint64(lane.Block[lanes.BlockSize-8:], 8*uint64(lanes.BlockSize+len(text)))
 }
 
@@ -76,9 +76,7 @@ func (p *pair) compute() {
 			continue
 		}
 		p.write(lane.Block[:], lane)
-		clear(lane.Block[sha256.Size:])
-		lane.Block[sha256.Size] = 0x80
-		binary.BigEndian.PutUint64(lane.Block[lanes.BlockSize-8:], 8*(lanes.BlockSize+sha256.Size))
+		copy(lane.Block[sha256.Size:], digestEnding[:])
 		lane.State = *p.outer[i]
 	}
 	lanes.Compress(&p.lanes)
@@ -88,6 +86,13 @@ func (p *pair) compute() {
 	}
 	p.write(p.digests[1][:], &p.lanes[1])
 }
+
+// digestEnding is what pads an inner digest behind a key's block.
+var digestEnding = func() (padding [lanes.BlockSize - sha256.Size]byte) {
+	padding[0] = 0x80
+	binary.BigEndian.PutUint64(padding[len(padding)-8:], 8*(lanes.BlockSize+sha256.Size))
+	return padding
+}()
 
 // write writes a state as the digest that it is.
 func (p *pair) write(dst []byte, lane *lanes.Lane) {

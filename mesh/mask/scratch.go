@@ -82,6 +82,6 @@ func (s *Scratch) digestExactly(m *mac, text []byte) {
 
 // take fills bits from a keyed hash.
 func (s *Scratch) take(digest []byte) {
-	copy(s.bits.seed[:], digest)
-	s.bits.block, s.bits.next, s.bits.count = s.bits.seed, 0, 0
+	copy(s.bits.block[:], digest)
+	s.bits.next, s.bits.count = 0, 0
 }
