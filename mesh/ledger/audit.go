@@ -89,8 +89,8 @@ func (s *domain) begin(ctx context.Context, by string, done func()) (*pass, erro
 	s.mu.Lock()
 	s.pass = p
 	s.mu.Unlock()
-	s.work.Go(func() {
-		err := p.run(s.ctx, target)
+	s.server.Go(func() {
+		err := p.run(s.server.Context(), target)
 		done() // whoever learns that it has ended may repair
 		p.end(err)
 	})

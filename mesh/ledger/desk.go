@@ -3,26 +3,18 @@ package ledger
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
-)
-
-const (
-	deskTimeout  = 2 * time.Minute // for one request
-	deskAtOnce   = 4               // requests
-	deskQueue    = "lockstep-ledger"
-	deskFlushing = 5 * time.Second
 )
 
 // Desk verifies what an environment receives, and answers what operators ask about
@@ -30,18 +22,12 @@ const (
 // applications nor leaves can reach it. It is safe for concurrent use.
 type Desk struct {
 	environment string
+	server      *reply.Server
 	nc          *nats.Conn
 	js          jetstream.JetStream
 	log         zerolog.Logger
 	observe     func(step) // called before each step, in tests
 	domains     []*domain
-	subs        []*nats.Subscription
-	slot        chan struct{}
-
-	ctx    context.Context //nolint:containedctx // of requests and audits under way, which Close ends
-	cancel context.CancelFunc
-	work   sync.WaitGroup
-	once   sync.Once
 }
 
 // Source names what arrives from where.
@@ -72,11 +58,8 @@ func serve(nc *nats.Conn, environment string, sources []Source, log zerolog.Logg
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	d := &Desk{
-		environment: environment, nc: nc, js: js, log: log.With().Str("part", "ledger").Logger(), observe: observe,
-		slot: make(chan struct{}, deskAtOnce),
-	}
-	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d := &Desk{environment: environment, nc: nc, js: js, log: log.With().Str("part", "ledger").Logger(), observe: observe}
+	d.server = reply.NewServer(nc, d.log)
 	for _, s := range sources {
 		d.domains = append(d.domains, &domain{Desk: d, Source: s, working: make(chan struct{}, 1), verifier: Verify(js, s.Origin, s.Domain, log)})
 	}
@@ -89,14 +72,12 @@ func serve(nc *nats.Conn, environment string, sources []Source, log zerolog.Logg
 		wire.VerbRepair: answering(d.Repair, func(p *Problem) RepairAnswer { return RepairAnswer{Problem: p} }),
 		wire.VerbUndo:   answering(d.Undo, func(p *Problem) UndoAnswer { return UndoAnswer{Problem: p} }),
 	} {
-		sub, err := nc.QueueSubscribe(wire.AdminSubject(environment, verb), deskQueue, func(m *nats.Msg) { d.take(m, answer) })
-		if err != nil {
+		if err := d.server.Handle(wire.AdminSubject(environment, verb), answer); err != nil {
 			d.Close()
 			return nil, unavailable(err)
 		}
-		d.subs = append(d.subs, sub)
 	}
-	if err := nc.FlushTimeout(deskFlushing); err != nil {
+	if err := d.server.Ready(); err != nil {
 		d.Close()
 		return nil, unavailable(err)
 	}
@@ -107,10 +88,8 @@ func serve(nc *nats.Conn, environment string, sources []Source, log zerolog.Logg
 func answering[Q, A any](answer func(context.Context, Q) A, problem func(*Problem) A) func(context.Context, []byte) any {
 	return func(ctx context.Context, body []byte) any {
 		var q Q
-		d := json.NewDecoder(strings.NewReader(string(body)))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&q); err != nil {
-			return problem(problemOf(&Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: "send JSON with the fields that this version knows"}))
+		if err := reply.Decode(body, &q); err != nil {
+			return problem(problemOf(&Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: reply.DecodeCure}))
 		}
 		return answer(ctx, q)
 	}
@@ -119,36 +98,10 @@ func answering[Q, A any](answer func(context.Context, Q) A, problem func(*Proble
 // Close ends what is under way, verifying too, and waits until it has ended. It may
 // be called more than once.
 func (d *Desk) Close() {
-	d.once.Do(func() {
-		for _, sub := range d.subs {
-			_ = sub.Unsubscribe() // on a closed connection nothing arrives either
-		}
-		d.cancel()
-		d.work.Wait()
-		for _, of := range d.domains {
-			of.current().Close()
-		}
-	})
-}
-
-func (d *Desk) take(m *nats.Msg, answer func(context.Context, []byte) any) {
-	select {
-	case d.slot <- struct{}{}:
-	case <-d.ctx.Done():
-		return
+	d.server.Close()
+	for _, of := range d.domains {
+		of.current().Close()
 	}
-	d.work.Go(func() {
-		defer func() { <-d.slot }()
-		ctx, cancel := context.WithTimeout(d.ctx, deskTimeout)
-		defer cancel()
-		body, err := json.Marshal(answer(ctx, m.Data))
-		if err == nil {
-			err = m.Respond(body)
-		}
-		if err != nil {
-			d.log.Warn().Err(err).Str("subject", m.Subject).Msg("the answer to a request was lost")
-		}
-	})
 }
 
 // Reports are what is known now, of each domain and origin.

@@ -2,12 +2,12 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -142,16 +142,8 @@ func AskUndo(ctx context.Context, nc *nats.Conn, environment string, q UndoReque
 }
 
 func ask(ctx context.Context, nc *nats.Conn, subject string, question, answer any) error {
-	body, err := json.Marshal(question)
-	if err != nil {
-		return &Error{Code: CodeRequest, Op: "write the request", Cause: err}
-	}
-	m, err := nc.RequestWithContext(ctx, subject, body)
-	if err != nil {
-		return &Error{Code: CodeUnavailable, Op: "ask on " + subject, Cause: err, Cure: "see whether the environment runs; what it was asked to do may have been done, and is not done twice"}
-	}
-	if err := json.Unmarshal(m.Data, answer); err != nil {
-		return &Error{Code: CodeUnavailable, Op: "read the answer on " + subject, Cause: err}
+	if err := reply.Ask(ctx, nc, subject, question, answer); err != nil {
+		return &Error{Code: CodeUnavailable, Op: "ask the environment", Cause: err, Cure: "see whether it runs; what it was asked to do may have been done, and is not done twice"}
 	}
 	return nil
 }

@@ -20,6 +20,9 @@ import (
 const (
 	maxAsk      = 64 << 10 // bytes of a request
 	asksWaiting = 64       // requests of one destination, beside the one that is dealt with; more are dropped
+	asksQueue   = "lockstep"
+	askTimeout  = 2 * time.Minute // for one request
+	askFlushing = 5 * time.Second
 )
 
 // RepairDesk answers what destinations ask of an environment's routes, each about
@@ -57,7 +60,7 @@ func ServeRepairs(nc *nats.Conn, environment string, routes []*Route, log zerolo
 	for destination, by := range to {
 		asked := make(chan *nats.Msg, asksWaiting)
 		for _, verb := range []string{wire.VerbLeaves, wire.VerbResend} {
-			sub, err := nc.ChanQueueSubscribe(wire.AskSubject(environment, destination, verb), deskQueue, asked)
+			sub, err := nc.ChanQueueSubscribe(wire.AskSubject(environment, destination, verb), asksQueue, asked)
 			if err != nil {
 				d.Close()
 				return nil, &Error{Code: CodeUnavailable, Op: "listen for what destinations ask", Cause: err}
@@ -66,7 +69,7 @@ func ServeRepairs(nc *nats.Conn, environment string, routes []*Route, log zerolo
 		}
 		d.work.Go(func() { d.serve(destination, by, asked) })
 	}
-	if err := nc.FlushTimeout(deskFlushing); err != nil {
+	if err := nc.FlushTimeout(askFlushing); err != nil {
 		d.Close()
 		return nil, &Error{Code: CodeUnavailable, Op: "listen for what destinations ask", Cause: err}
 	}
@@ -105,7 +108,7 @@ func (d *RepairDesk) take(destination string, routes map[string]*Route, m *nats.
 		d.strange.Warn().Str("subject", m.Subject).Str("reply", m.Reply).Msg("a destination wants an answer where none may go")
 		return
 	}
-	ctx, cancel := context.WithTimeout(d.ctx, deskTimeout)
+	ctx, cancel := context.WithTimeout(d.ctx, askTimeout)
 	defer cancel()
 	written, err := d.answer(ctx, destination, routes, m)
 	if err != nil {

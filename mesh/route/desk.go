@@ -2,24 +2,14 @@ package route
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
-)
-
-const (
-	deskTimeout  = 2 * time.Minute // for one request
-	deskAtOnce   = 8               // requests
-	deskQueue    = "lockstep-desk"
-	deskFlushing = 5 * time.Second
 )
 
 // Of chooses among an environment's routes. The zero Of chooses all.
@@ -106,23 +96,18 @@ func problemOf(err error) *Problem {
 // neither applications nor leaves can reach it. It is safe for concurrent use.
 type Desk struct {
 	routes []*Route
-	nc     *nats.Conn
-	log    zerolog.Logger
-	subs   []*nats.Subscription
-	slot   chan struct{}
-
-	ctx    context.Context //nolint:containedctx // of requests under way, which Close ends
-	cancel context.CancelFunc
-	work   sync.WaitGroup
-	once   sync.Once
+	server *reply.Server
 }
+
+// Close ends the requests under way and waits until they have ended. It may be
+// called more than once.
+func (d *Desk) Close() { d.server.Close() }
 
 // Serve answers requests about routes on nc until Close: a WithheldRequest in
 // JSON on wire.AdminSubject(environment, wire.VerbWithheld), a ReleaseRequest on
 // wire.AdminSubject(environment, wire.VerbRelease).
 func Serve(nc *nats.Conn, environment string, routes []*Route, log zerolog.Logger) (*Desk, error) {
-	d := &Desk{routes: routes, nc: nc, log: log.With().Str("part", "desk").Logger(), slot: make(chan struct{}, deskAtOnce)}
-	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d := &Desk{routes: routes, server: reply.NewServer(nc, log.With().Str("part", "desk").Logger())}
 	for verb, answer := range map[string]func(context.Context, []byte) any{
 		wire.VerbWithheld: func(ctx context.Context, body []byte) any {
 			var q WithheldRequest
@@ -139,57 +124,21 @@ func Serve(nc *nats.Conn, environment string, routes []*Route, log zerolog.Logge
 			return d.Release(ctx, q)
 		},
 	} {
-		sub, err := nc.QueueSubscribe(wire.AdminSubject(environment, verb), deskQueue, func(m *nats.Msg) { d.take(m, answer) })
-		if err != nil {
+		if err := d.server.Handle(wire.AdminSubject(environment, verb), answer); err != nil {
 			d.Close()
 			return nil, &Error{Code: CodeUnavailable, Op: "listen for requests about withheld events", Cause: err}
 		}
-		d.subs = append(d.subs, sub)
 	}
-	if err := nc.FlushTimeout(deskFlushing); err != nil {
+	if err := d.server.Ready(); err != nil {
 		d.Close()
 		return nil, &Error{Code: CodeUnavailable, Op: "listen for requests about withheld events", Cause: err}
 	}
 	return d, nil
 }
 
-// Close ends the requests under way and waits until they have ended. It may be
-// called more than once.
-func (d *Desk) Close() {
-	d.once.Do(func() {
-		for _, sub := range d.subs {
-			_ = sub.Unsubscribe() // on a closed connection nothing arrives either
-		}
-		d.cancel()
-		d.work.Wait()
-	})
-}
-
-func (d *Desk) take(m *nats.Msg, answer func(context.Context, []byte) any) {
-	select {
-	case d.slot <- struct{}{}:
-	case <-d.ctx.Done():
-		return
-	}
-	d.work.Go(func() {
-		defer func() { <-d.slot }()
-		ctx, cancel := context.WithTimeout(d.ctx, deskTimeout)
-		defer cancel()
-		body, err := json.Marshal(answer(ctx, m.Data))
-		if err == nil {
-			err = m.Respond(body)
-		}
-		if err != nil {
-			d.log.Warn().Err(err).Str("subject", m.Subject).Msg("the answer to a request was lost")
-		}
-	})
-}
-
 func decode(body []byte, into any) error {
-	d := json.NewDecoder(strings.NewReader(string(body)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return &Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: "send JSON with the fields that this version knows"}
+	if err := reply.Decode(body, into); err != nil {
+		return &Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: reply.DecodeCure}
 	}
 	return nil
 }
@@ -279,16 +228,8 @@ func AskRelease(ctx context.Context, nc *nats.Conn, environment string, q Releas
 }
 
 func ask(ctx context.Context, nc *nats.Conn, subject string, question, answer any) error {
-	body, err := json.Marshal(question)
-	if err != nil {
-		return &Error{Code: CodeRequest, Op: "write the request", Cause: err}
-	}
-	m, err := nc.RequestWithContext(ctx, subject, body)
-	if err != nil {
-		return &Error{Code: CodeUnavailable, Op: "ask on " + subject, Cause: err, Cure: "see whether the environment runs; what it was asked to release may have been released, and is not released twice"}
-	}
-	if err := json.Unmarshal(m.Data, answer); err != nil {
-		return &Error{Code: CodeUnavailable, Op: "read the answer on " + subject, Cause: err}
+	if err := reply.Ask(ctx, nc, subject, question, answer); err != nil {
+		return &Error{Code: CodeUnavailable, Op: "ask the environment", Cause: err, Cure: "see whether it runs; what it was asked to release may have been released, and is not released twice"}
 	}
 	return nil
 }

@@ -18,14 +18,13 @@ import (
 
 	"github.com/lockstep-mesh/lockstep/mesh/catalog"
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
 const (
 	requestTimeout = time.Minute // for one request
 	auditTimeout   = 5 * time.Second
-	flushTimeout   = 5 * time.Second
-	queue          = "lockstep-keys"
 )
 
 // Config is what a Keeper needs.
@@ -63,19 +62,13 @@ type Keeper struct {
 	config Config
 	js     jetstream.JetStream
 	log    zerolog.Logger
-	subs   []*nats.Subscription
+	server *reply.Server
 
 	mu      sync.Mutex // one change at a time
 	ring    *mask.Ring
 	fault   error
 	applied []Applied // one for each of config.Routes
 	latest  *mapping  // under these keys and policies; nil if there was none
-
-	ctx    context.Context //nolint:containedctx // of requests under way, which Close ends
-	cancel context.CancelFunc
-	entry  sync.Mutex // held to begin a request, and to end with all of them
-	work   sync.WaitGroup
-	once   sync.Once
 }
 
 // Open loads the keys. Where they are kept in a file that is missing, it makes
@@ -88,7 +81,7 @@ func Open(ctx context.Context, c Config) (*Keeper, error) {
 		return nil, errorOf("open the keys of "+c.Environment, err)
 	}
 	k := &Keeper{config: c, js: js, log: c.Logger.With().Str("part", "keys").Logger(), applied: make([]Applied, len(c.Routes))}
-	k.ctx, k.cancel = context.WithCancel(context.Background())
+	k.server = reply.NewServer(c.Conn, k.log)
 	k.ring, k.fault = k.load(ctx)
 	if k.fault != nil {
 		k.log.Error().Err(k.fault).Msg("there is no key: every event is withheld")
@@ -162,13 +155,13 @@ func (k *Keeper) Serve() error {
 		verbMap:     handlerOf(k.Map),
 		verbReveal:  handlerOf(k.Reveal),
 	} {
-		sub, err := k.config.Conn.QueueSubscribe(wire.AdminSubject(k.config.Environment, verb), queue, func(m *nats.Msg) { k.take(m, verb, handle) })
-		if err != nil {
+		if err := k.server.Handle(wire.AdminSubject(k.config.Environment, verb), func(ctx context.Context, body []byte) any {
+			return answerOf(ctx, verb, handle, body)
+		}); err != nil {
 			return errorOf("listen for requests about keys", err)
 		}
-		k.subs = append(k.subs, sub)
 	}
-	if err := k.config.Conn.FlushTimeout(flushTimeout); err != nil {
+	if err := k.server.Ready(); err != nil {
 		return errorOf("listen for requests about keys", err)
 	}
 	return nil
@@ -176,17 +169,7 @@ func (k *Keeper) Serve() error {
 
 // Close ends the requests under way and waits until they have ended. It may be
 // called more than once.
-func (k *Keeper) Close() {
-	k.once.Do(func() {
-		for _, sub := range k.subs {
-			_ = sub.Unsubscribe() // on a closed connection nothing arrives either
-		}
-		k.entry.Lock()
-		k.cancel()
-		k.entry.Unlock()
-		k.work.Wait()
-	})
-}
+func (k *Keeper) Close() { k.server.Close() }
 
 type handler func(ctx context.Context, body []byte) (any, error)
 
@@ -194,40 +177,25 @@ type handler func(ctx context.Context, body []byte) (any, error)
 func handlerOf[Q, A any](do func(context.Context, Q) (A, error)) handler {
 	return func(ctx context.Context, body []byte) (any, error) {
 		var q Q
-		d := json.NewDecoder(strings.NewReader(string(body)))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&q); err != nil {
-			return nil, &Error{Code: CodeRequest, Op: "read the request", Why: err.Error(), Cure: "send JSON with the fields that this version knows"}
+		if err := reply.Decode(body, &q); err != nil {
+			return nil, &Error{Code: CodeRequest, Op: "read the request", Why: err.Error(), Cure: reply.DecodeCure}
 		}
 		return do(ctx, q)
 	}
 }
 
-func (k *Keeper) take(m *nats.Msg, verb string, handle handler) {
-	k.entry.Lock()
-	defer k.entry.Unlock()
-	if k.ctx.Err() != nil {
-		return
+func answerOf(ctx context.Context, verb string, handle handler, body []byte) answer {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var a answer
+	done, err := handle(ctx, body)
+	if err == nil {
+		a.Done, err = json.Marshal(done)
 	}
-	k.work.Go(func() {
-		ctx, cancel := context.WithTimeout(k.ctx, requestTimeout)
-		defer cancel()
-		var a answer
-		done, err := handle(ctx, m.Data)
-		if err == nil {
-			a.Done, err = json.Marshal(done)
-		}
-		if err != nil {
-			a = answer{Error: errorOf(verb, err)}
-		}
-		body, err := json.Marshal(a)
-		if err == nil {
-			err = m.Respond(body)
-		}
-		if err != nil {
-			k.log.Warn().Err(err).Str("subject", m.Subject).Msg("the answer to a request was lost")
-		}
-	})
+	if err != nil {
+		return answer{Error: errorOf(verb, err)}
+	}
+	return a
 }
 
 // apply hands the keys to the routes. k.mu is held.
