@@ -36,6 +36,16 @@ func TestClassesInBothEngines(t *testing.T) {
 			overlay: "properties: {members: {keys: login}}", document: `{"members":{"octocat":1}}`, want: CodeUnclassifiedKey, slow: true,
 		},
 		{
+			name: "a name in a map takes nothing from what the map's name says", schema: `{"properties":{"notes":{"type":"object"},"status":{"type":"string"}}}`,
+			overlay: "properties: {notes: {class: login, keys: public}, status: internal, who: text}", document: `{"status":"open","notes":{"status":"ada","x":{"status":["bob"]},"who":"eve"}}`,
+			want: `{"status":"open","notes":{"status":"user-[0-9a-z]{16}","x":{"status":\["user-[0-9a-z]{16}"\]},"who":"\[redacted\]"}}`,
+		},
+		{
+			name: "nor does it under a condition", schema: `{"properties":{"notes":{"type":"object"}}}`,
+			overlay: "properties: {notes: {class: login, keys: public}, text: {class: secret, when: {at: kind, in: [x]}, else: internal}, kind: public}", document: `{"notes":{"kind":"y","text":"ada"}}`,
+			want: `{"notes":{"kind":"user-[0-9a-z]{16}","text":"user-[0-9a-z]{16}"}}`, slow: true,
+		},
+		{
 			name: "numbers and booleans", schema: `{"properties":{"n":{"type":"number","x-lockstep-class":"id"},"i":{"type":"integer","minimum":-5,"x-lockstep-class":"id"},"b":{"type":"boolean","x-lockstep-class":"sensitive"},"r":{"type":"number","x-lockstep-class":"sensitive"}}}`,
 			document: `{"n":1.5,"i":-3,"b":true,"r":7}`, want: `{"n":[0-9]+,"i":[0-9]+,"b":false,"r":0}`,
 		},

@@ -37,6 +37,9 @@ type Place struct {
 	Schema string `json:"schema,omitempty"`
 	// Shape is what the schema demands of a value there; nil for names and containers.
 	Shape *mask.Shape `json:"-"`
+	// NameShapes are what the schema demands of names in a map, one for each of the
+	// ways in which it admits some; empty where it demands nothing.
+	NameShapes []*mask.Shape `json:"-"`
 	// Condition is the overlay's for this class; empty if there is none.
 	Condition string `json:"condition,omitempty"`
 	// Content says what a string there holds, written as text. Pointers go on into it.
@@ -156,6 +159,11 @@ func (s *survey) add(p Place, kind string) {
 	if known == nil {
 		known = &p
 		s.found[key] = known
+	}
+	for _, shape := range p.NameShapes {
+		if !slices.Contains(known.NameShapes, shape) {
+			known.NameShapes = append(known.NameShapes, shape)
+		}
 	}
 	known.Mandatory = known.Mandatory || p.Mandatory
 	known.Required = known.Required && p.Required
@@ -280,7 +288,7 @@ func (s *survey) members(o *spot, pointer string, keys Rule, inside inherited, r
 	if len(rest) == 0 {
 		return
 	}
-	s.add(Place{Pointer: pointer + "/*", Names: true, Class: o.keys, Rule: keys, Schema: o.written()}, "string")
+	s.add(Place{Pointer: pointer + "/*", Names: true, Class: o.keys, Rule: keys, Schema: o.written(), NameShapes: o.nameShapes()}, "string")
 	for _, p := range rest {
 		s.place(p, "", pointer+"/*", inside, false, false)
 	}

@@ -252,9 +252,13 @@ func (m *members) Member(name []byte) (program.Member, bool) {
 	switch s.nameTechnique(masker, c) {
 	case mask.Pass:
 	case mask.Token:
-		keys := s.keys
+		keys, shape := s.keys, s.names(string(name))
 		member.Name = func(dst, name []byte) ([]byte, bool) {
-			out, err := jsontext.AppendQuote(dst, masker.KeyToken(keys, string(name)))
+			token, err := masker.KeyToken(keys, string(name), shape)
+			if err != nil {
+				return dst, false
+			}
+			out, err := jsontext.AppendQuote(dst, token)
 			return out, err == nil
 		}
 	default:

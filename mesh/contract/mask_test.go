@@ -163,7 +163,10 @@ func TestNamesInMaps(t *testing.T) {
 		{name: "inherited by maps inside", schema: `{"x-lockstep-key-class":"login","x-lockstep-class":"public"}`, document: `{"octocat":{"octocat":1}}`, want: `{"(user-[0-9a-z]{16})":{"user-[0-9a-z]{16}":1}}`},
 		{name: "in a map, but named by the overlay", schema: `{}`, document: `{"login":"x","m":{"known":1,"octocat":2}}`, want: `{"login":"user-[0-9a-z]{16}","m":{"known":1,"name-[0-9a-z]{16}":2}}`, overlay: "properties: {login: login}\nsubjects:\n  shop.order.created:\n    /m: {class: public, keys: name}\n    /m/known: public\n"},
 		{name: "two names, one token", schema: `{"x-lockstep-key-class":"login","additionalProperties":{"x-lockstep-class":"public"}}`, document: `{"octocat":1,"Octocat":2}`, want: CodeInvalidMasked},
-		{name: "a token that the schema refuses", schema: `{"x-lockstep-key-class":"login","patternProperties":{"^[a-z]{7}$":{"x-lockstep-class":"public"}},"additionalProperties":false}`, document: `{"octocat":1}`, want: CodeInvalidMasked},
+		{name: "by a pattern", schema: `{"x-lockstep-key-class":"login","patternProperties":{"^[a-z]{7}$":{"x-lockstep-class":"public"}},"additionalProperties":false}`, document: `{"octocat":1}`, want: `{"[a-z]{7}":1}`},
+		{name: "by the pattern that admits it", schema: `{"x-lockstep-key-class":"login","patternProperties":{"^s_[0-9]+$":{"type":"string","x-lockstep-class":"public"},"^o":{"type":"integer","x-lockstep-class":"public"}},"additionalProperties":false}`, document: `{"octocat":1}`, want: `{"o[0-9a-z]{16}":1}`},
+		{name: "by a pattern for all names", schema: `{"x-lockstep-key-class":"login","propertyNames":{"$ref":"#/$defs/n"},"$defs":{"n":{"pattern":"^:[a-z_]+:$","maxLength":20}},"additionalProperties":{"x-lockstep-class":"public"}}`, document: `{":octocat:":1}`, want: `{":[a-z_]{12,18}:":1}`},
+		{name: "patterns that admit few", schema: `{"x-lockstep-key-class":"login","patternProperties":{"^octo(cat|dog)$":{"x-lockstep-class":"public"}},"additionalProperties":false}`, document: `{"octocat":1}`, want: CodeUnfit},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := Options{}

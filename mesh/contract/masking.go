@@ -357,7 +357,11 @@ func (r *masking) name(s *spot, c child, name string) error {
 	switch technique {
 	case mask.Pass:
 	case mask.Token:
-		name = r.masker.KeyToken(s.keys, name)
+		token, err := r.masker.KeyToken(s.keys, name, s.names(name))
+		if err != nil {
+			return r.refused(s.keys, err)
+		}
+		name = token
 		r.stats.Masked++
 	default:
 		return r.withheld(CodeUnclassifiedKey, s.keys, "the name of this property is data: the schema admits such names without listing them, and the policy lets none of them through",

@@ -220,6 +220,9 @@ func (s *spot) child(name string) (child, bool) {
 	inOverlay := isNamed || s.marks.knows(name)
 	declaredBySchema := c.declared
 	c.declared = c.declared || inOverlay
+	if !declaredBySchema {
+		named = s.inMap(named)
+	}
 	c.place = s.walker.places.intern(&place{
 		roots: normal(roots), standing: standing{
 			marks: s.marks.step(name), around: s.around, aroundKeys: s.keys, named: named, namedOut: s.namedOut,
@@ -231,6 +234,19 @@ func (s *spot) child(name string) (child, bool) {
 		s.children.Store(name, c)
 	}
 	return c, true
+}
+
+// inMap is a mark for a name as it holds in a map. There, documents choose the
+// names: one that is called as something harmless is called elsewhere mustn't take
+// from its value what the nearest name around it says.
+func (s *spot) inMap(named mask.Mark) mask.Mark {
+	if named.Class != "" {
+		named.Class = mask.MoreProtective(named.Class, s.namedOut)
+	}
+	if named.Else != "" {
+		named.Else = mask.MoreProtective(named.Else, s.namedOut)
+	}
+	return named
 }
 
 // admits reports whether the schema n by itself declares or admits name, and

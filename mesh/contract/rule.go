@@ -52,7 +52,7 @@ func (w *walker) reason(p *place, s *spot, when map[*mask.When]mask.Class, name,
 	if rule.Kind != RuleNone {
 		inside.class, inside.name = rule.at(pointer), none
 	} else {
-		if classOf(p.named, when) != "" {
+		if class := classOf(p.named, when); class != "" && !w.outdone(p.named, class, name) {
 			inside.name = w.byName(name).at(pointer)
 			rule = w.byName(name)
 		} else {
@@ -142,6 +142,13 @@ func keyClassOf(n *node) mask.Class {
 		class = mask.MoreProtective(class, n.names.class)
 	}
 	return class
+}
+
+// outdone reports whether the class that a value's own name has here is none that
+// the overlay gives to it, but that of the nearest name around it (see spot.inMap).
+func (w *walker) outdone(here mask.Mark, class mask.Class, name string) bool {
+	own, _ := w.overlay.Property(name)
+	return here != own && class != own.Class && class != own.Else
 }
 
 func (w *walker) byName(name string) Rule {

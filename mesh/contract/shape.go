@@ -72,6 +72,71 @@ func newShape(nodes []*node) *mask.Shape {
 	return shape
 }
 
+// names is what a new name must be like that stands in a map in place of name: as
+// "propertyNames" demands, and of the patterns by which the schema admits this one. It
+// is nil where nothing is demanded.
+func (s *spot) names(name string) *mask.Shape {
+	var patterns []string
+	for _, n := range s.nodes {
+		for _, p := range n.patterns {
+			if p.pattern.MatchString(name) {
+				patterns = append(patterns, p.pattern.String())
+			}
+		}
+	}
+	return s.namesOf(patterns)
+}
+
+// nameShapes are what names returns for some names or other, as far as one pattern
+// each admits them.
+func (s *spot) nameShapes() []*mask.Shape {
+	var ways [][]string
+	admitted := !s.closed
+	for _, n := range s.nodes {
+		admitted = admitted || n.additional != nil && !never(n.additional) || n.unevaluated != nil && !never(n.unevaluated)
+		for _, p := range n.patterns {
+			ways = append(ways, []string{p.pattern.String()})
+		}
+	}
+	if admitted {
+		ways = append(ways, nil)
+	}
+	var shapes []*mask.Shape
+	for _, patterns := range ways {
+		if shape := s.namesOf(patterns); shape != nil {
+			shapes = append(shapes, shape)
+		}
+	}
+	return shapes
+}
+
+func (s *spot) namesOf(patterns []string) *mask.Shape {
+	var nodes []*node
+	for _, n := range s.nodes {
+		if n.names != nil {
+			nodes = append(nodes, n.names)
+		}
+	}
+	if len(nodes)+len(patterns) == 0 {
+		return nil
+	}
+	shape := newShape(applied(nodes))
+	shape.Patterns = append(shape.Patterns, patterns...)
+	return sharedShape(shape)
+}
+
+// applied are nodes and what they apply to the same value in any case.
+func applied(nodes []*node) []*node {
+	for i := 0; i < len(nodes); i++ {
+		for _, e := range nodes[i].always {
+			if !slices.Contains(nodes, e.to) {
+				nodes = append(nodes, e.to)
+			}
+		}
+	}
+	return nodes
+}
+
 // boundShape takes the tighter of each bound.
 func boundShape(shape *mask.Shape, s *v5.Schema) {
 	if s.Minimum != nil && (shape.Minimum == nil || s.Minimum.Cmp(shape.Minimum) > 0) {

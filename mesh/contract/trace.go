@@ -218,7 +218,10 @@ func (t *tracer) name(s *spot, c child, name string, at way, keys Rule) {
 	case one.Technique == mask.Pass:
 		masked = name
 	case one.Technique == mask.Token:
-		masked = t.masking.masker.KeyToken(s.keys, name)
+		token, err := t.masking.masker.KeyToken(s.keys, name, s.names(name))
+		if masked = token; err != nil {
+			one.Withheld = t.masking.refused(s.keys, err)
+		}
 	default:
 		one.Withheld = t.masking.withheld(CodeUnclassifiedKey, s.keys, "the name of this property is data, and the policy lets none of them through",
 			"classify the names, as a class whose technique is token or pass")

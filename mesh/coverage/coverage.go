@@ -144,9 +144,14 @@ func field(p contract.Place, m *mask.Masker) Field {
 	case p.Names && f.Technique != mask.Pass && f.Technique != mask.Token:
 		return withhold(contract.CodeUnclassifiedKey, fmt.Sprintf("names in a map can be passed or tokenised, and not treated by %s", f.Technique),
 			"classify the names as a class whose technique is token or pass")
+	case p.Names && f.Technique == mask.Token:
+		if refused := unfitNames(p, m); refused != nil {
+			return withhold(contract.CodeUnfit, refused.Why, refused.Cure)
+		}
 	case f.Technique == mask.Drop && p.Mandatory:
 		return withhold(contract.CodeDropRequired, "values of this class are dropped, but the schema requires one here", "make the property optional, or redact the class")
-	case !p.Names:
+	case p.Names:
+	default:
 		if refused := unfit(p, m, f.Technique); refused != nil {
 			return withhold(contract.CodeUnfit, refused.Why, refused.Cure)
 		}
@@ -177,20 +182,41 @@ func kinds(p contract.Place) []mask.Kind {
 	return found
 }
 
-// unfit says why a technique whose result doesn't depend on the value can make
-// none for p.
-func unfit(p contract.Place, m *mask.Masker, technique mask.Technique) *mask.Refusal {
-	if technique != mask.Redact && technique != mask.Constant {
-		return nil
-	}
-	for _, kind := range kinds(p) {
-		text := map[mask.Kind]string{mask.Bool: "true", mask.Number: "1", mask.String: "x"}[kind]
+// unfitNames says why there may be no token for a name in a map.
+func unfitNames(p contract.Place, m *mask.Masker) *mask.Refusal {
+	for _, shape := range p.NameShapes {
 		var refused *mask.Refusal
-		if _, err := m.Field(p.Class, p.Shape, p.Enumerated, kind).Append(nil, kind, []byte(text), nil); errors.As(err, &refused) {
+		if _, err := m.KeyToken(p.Class, "x", shape); errors.As(err, &refused) {
 			return refused
 		}
 	}
 	return nil
+}
+
+// unfit says why a technique that looks at nothing of a value but which it is can make
+// none for p.
+func unfit(p contract.Place, m *mask.Masker, technique mask.Technique) *mask.Refusal {
+	if technique != mask.Redact && technique != mask.Constant && technique != mask.Token {
+		return nil
+	}
+	for _, kind := range kinds(p) {
+		if refused := unfitKind(p, m, kind); refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+// unfitKind is unfit for values of a kind. A pattern may leave room for some tokens
+// and not for others: it is reported where several find none.
+func unfitKind(p contract.Place, m *mask.Masker, kind mask.Kind) (refused *mask.Refusal) {
+	texts := map[mask.Kind][]string{mask.Bool: {"true"}, mask.Number: {"1", "2", "3"}, mask.String: {"x", "y", "z"}}[kind]
+	for _, text := range texts {
+		if _, err := m.Field(p.Class, p.Shape, p.Enumerated, kind).Append(nil, kind, []byte(text), nil); !errors.As(err, &refused) {
+			return nil
+		}
+	}
+	return refused
 }
 
 // Options are what a rule says beside its technique, by the policy's own words.

@@ -59,6 +59,8 @@ func TestReportIsWhatMaskDoes(t *testing.T) {
 		"kept":{"type":"object","required":["number"],"properties":{"number":{"type":"string","x-lockstep-class":"phone"}}},
 		"gone":{"type":"object","x-lockstep-class":"phone","properties":{"in":{"type":"string","x-lockstep-class":"secret"}}},
 		"held":{"type":"string","x-lockstep-content":"json","contentSchema":{"type":"object","properties":{"in":{"type":"string"}}}},
+		"code":{"type":"string","pattern":"^[A-Z]{3}$","x-lockstep-class":"email"}, "begins":{"type":"string","pattern":"^cus_","x-lockstep-class":"email"},
+		"patterned":{"type":"object","x-lockstep-key-class":"email","patternProperties":{"^(a|b)$":{"type":"boolean"}},"additionalProperties":false},
 		"odd":{"type":"string","x-lockstep-content":"xml","x-lockstep-class":"internal"},
 		"whole":{"type":"string","x-lockstep-content":"base64","x-lockstep-class":"phone"},
 		"nobody":{"type":"string"}, "listed":{"enum":["a"]}, "flag":{"type":"boolean"},
@@ -78,6 +80,7 @@ func TestReportIsWhatMaskDoes(t *testing.T) {
 	}
 	for field, value := range map[string]string{
 		"passed": `"a"`, "tokened": `"a@example.com"`, "rounded": `17`, "redacted": `"abc"`, "noRule": `"a"`, "unknown": `"a"`, "dropped": `"1"`, "kept": `{"number":"1"}`,
+		"code": `"EUR"`, "begins": `"cus_1"`, "patterned": `{"a":true}`,
 		"gone": `{"in":"a"}`, "held": `"{\"in\":\"a\"}"`, "odd": `"1"`, "whole": `"YQ=="`, "nobody": `"a"`, "listed": `"a"`, "flag": `true`, "map": `{"k":"v"}`, "namedMap": `{"k":"v"}`, "redactedMap": `{"k":"v"}`,
 	} {
 		var w *contract.Withheld
@@ -99,7 +102,7 @@ func TestReportIsWhatMaskDoes(t *testing.T) {
 	if report.Always() {
 		t.Error("nothing is required, so some events cross")
 	}
-	if report.Classified != 17 || report.Unclassified != 3 || report.Enumerated != 1 || report.Boolean != 1 {
+	if report.Classified != 20 || report.Unclassified != 3 || report.Enumerated != 1 || report.Boolean != 2 {
 		t.Errorf("%d classified, %d not, %d listed, %d booleans", report.Classified, report.Unclassified, report.Enumerated, report.Boolean)
 	}
 	i := slices.IndexFunc(report.Fields, func(f Field) bool { return f.Pointer == "/rounded" })

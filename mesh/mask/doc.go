@@ -68,7 +68,8 @@
 //  3. else the class that the schema itself gives to the value;
 //  4. else the more protective one of what the nearest object or array around
 //     it got by 1-3, and of the class that "properties" gives to the value's
-//     own name or, if none, to the nearest name around it;
+//     own name or, if none, to the nearest name around it; in a map, where documents
+//     choose the names, the more protective of these two;
 //  5. else the value is unclassified, and the policy's defaults decide.
 //
 // Where several classes stand on one level, the most protective counts (see

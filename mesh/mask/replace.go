@@ -124,15 +124,28 @@ func (f *Field) token(dst []byte, s *Scratch, text []byte) ([]byte, error) {
 	return jsontext.AppendQuote(dst[:start], made)
 }
 
-// KeyToken is the token for a name in a map, as one of class.
-func (m *Masker) KeyToken(class Class, name string) string {
+// KeyToken is the token for a name in a map, as one of class, where names are of
+// shape s (nil demands nothing). The error is a *Refusal.
+func (m *Masker) KeyToken(class Class, name string, s *Shape) (string, error) {
 	label := string(class)
 	if class == "" {
 		label = labelUnclassified
 	}
 	v := Value{Kind: String, Text: name}
 	bits := newBitStream(m.digest(label, canonical(class, v)))
-	return string(forms[m.form(class)].write(nil, bits, []byte(name)))
+	token := forms[m.form(class)].write(nil, bits, []byte(name))
+	if s == nil || s.admits(token) {
+		return string(token), nil
+	}
+	token, ok := s.generated(nil, bits)
+	if !ok {
+		return "", &Refusal{
+			Code: CodeUnfit,
+			Why:  "no token for a name in this map fits the patterns and lengths that the schema demands of names there",
+			Cure: "if the patterns admit the schema's own words only, classify the names as a class that the policy passes; else widen the patterns",
+		}
+	}
+	return string(token), nil
 }
 
 // form is what a token of class looks like, unless the schema demands otherwise.
@@ -204,6 +217,30 @@ func (s *Shape) fromPattern(p pattern, bits *bitStream, minBits float64) (string
 		text, entropy, ok := p.gen.generate(bits, repeat)
 		if ok && entropy >= minBits && s.admits([]byte(text)) {
 			return text, true
+		}
+	}
+	return s.beyondPattern(p, bits)
+}
+
+// beyondPattern adds letters after or before what a pattern says, as one that is
+// not tied to both ends lets it: what matters of ^cus_ is not that there is nothing more.
+func (s *Shape) beyondPattern(p pattern, bits *bitStream) (string, bool) {
+	const added, least = 16, MinTokenBits/5 + 1
+	text, _, ok := p.gen.generate(bits, 1)
+	n := added
+	if s.MaxLength > 0 {
+		n = min(n, s.MaxLength-characters([]byte(text)))
+	}
+	if n = max(n, s.MinLength-characters([]byte(text))); !ok || n < least || n > maxGenerated {
+		return "", false
+	}
+	var more []byte
+	for left := n; left > 0; left -= 48 {
+		more = bits.letters(more, min(left, 48))
+	}
+	for _, made := range [...]string{text + string(more), string(more) + text} {
+		if s.admits([]byte(made)) {
+			return made, true
 		}
 	}
 	return "", false
