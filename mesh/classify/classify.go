@@ -1,6 +1,6 @@
 // Package classify proposes classes for fields that nobody has classified, from
-// their names, the formats that schemas give them, and samples of events; and
-// writes them as an overlay for a person to review.
+// their names, the formats that schemas give them, what stands beside them, and
+// samples of events; and writes them as an overlay for a person to review.
 //
 // It belongs here when it guesses about a whole set of schemas. What a single
 // field seems to hold is package detect's, and what crosses is decided by what
@@ -10,6 +10,7 @@ package classify
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 	"github.com/lockstep-mesh/lockstep/mesh/mask/detect"
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
+	"github.com/lockstep-mesh/lockstep/schemas/strictjson"
 )
 
 // maxSamples bounds how many values of one field are kept to look at.
@@ -27,18 +29,20 @@ const maxSamples = 500
 const stride = 7919
 
 // Proposal is a class for all unclassified fields of one name, or for those at
-// one place where there is no name.
+// one place: where there is no name, or where fields of one name differ.
 type Proposal struct {
 	// Name is the fields': of the property, or of the nearest one around an item.
-	// It is empty where there is none; then Subject and Pointer say where it is.
+	// It is empty where it is about a place; then Subject and Pointer say which.
 	Name    string `json:"name,omitempty"`
 	Subject string `json:"subject,omitempty"`
 	Pointer string `json:"pointer,omitempty"`
 	// Keys says that it is about the names in maps that are called so.
-	Keys       bool       `json:"keys,omitempty"`
-	Class      mask.Class `json:"class"`
-	Confidence float64    `json:"confidence"` // from 0 to 1
-	Evidence   []string   `json:"evidence"`   // why, in sentences that hold no value
+	Keys  bool       `json:"keys,omitempty"`
+	Class mask.Class `json:"class"`
+	// Content is what the strings there hold, written as text.
+	Content    mask.Content `json:"content,omitempty"`
+	Confidence float64      `json:"confidence"` // from 0 to 1
+	Evidence   []string     `json:"evidence"`   // why, in sentences that hold no value
 	// Others are further classes that something speaks for.
 	Others  []mask.Class `json:"others,omitempty"`
 	Places  int          `json:"places"`  // how many fields it would classify
@@ -49,10 +53,14 @@ type Proposal struct {
 // Collector gathers unclassified fields and samples of their values. It is not
 // safe for concurrent use.
 type Collector struct {
-	groups map[key]*group
-	events int
-	types  int
-	others int // values of fields that are classified
+	groups  map[key]*group
+	outline map[string]*outline // by subject
+	// enumerated are the fields whose values schemas enumerate, by the group that they
+	// would be in.
+	enumerated map[key][]field
+	known      map[string]bool // words in the names of properties
+	events     int
+	types      int
 }
 
 // key is what fields have in common that get one class.
@@ -62,18 +70,55 @@ type key struct {
 	subject, pointer string
 }
 
+// group are the fields that get one class.
 type group struct {
-	key     key
-	places  int
-	example string
-	formats map[string]int
-	kinds   map[string]bool
+	key    key
+	called string // the name that is looked at
+	fields []field
+	values values
+	inMap  bool // they are values in maps whose names nobody lists
+	// enumerated are fields of the same name that need no class, because the schema
+	// enumerates their values.
+	enumerated []field
+}
+
+// field is one place.
+type field struct {
+	subject, pointer string
+	kin              kin
+	format           string
+	kinds            []string
+	shapes           []*mask.Shape
+}
+
+// values are samples of what stood somewhere.
+type values struct {
 	samples []string
 	seen    int
+	kinds   map[string]bool
+}
+
+// add takes a value as a sample. Of more than are kept, later ones take the place of
+// earlier ones, ever more seldom, so that no part of the events counts for all.
+func (v *values) add(text string) {
+	if v.seen++; len(v.samples) < maxSamples {
+		v.samples = append(v.samples, text)
+	} else if v.seen%(v.seen/maxSamples+1) == 0 {
+		v.samples[v.seen*stride%maxSamples] = text
+	}
+}
+
+func (v *values) of(kind string) {
+	if v.kinds == nil {
+		v.kinds = map[string]bool{}
+	}
+	v.kinds[kind] = true
 }
 
 // New is an empty collector.
-func New() *Collector { return &Collector{groups: map[key]*group{}} }
+func New() *Collector {
+	return &Collector{groups: map[key]*group{}, enumerated: map[key][]field{}, outline: map[string]*outline{}, known: map[string]bool{}}
+}
 
 // Schema notes the unclassified fields of a contract.
 func (c *Collector) Schema(of *contract.Contract) error {
@@ -82,17 +127,41 @@ func (c *Collector) Schema(of *contract.Contract) error {
 		return fmt.Errorf("list the fields of %s: %w", of.Subject(), err)
 	}
 	c.types++
-	for _, p := range found.Unclassified() {
+	beside := siblings(found.Places)
+	open := &outline{strings: map[string]*sketch{}, declared: beside}
+	c.outline[of.Subject()] = open
+	for _, p := range found.Places {
+		for _, word := range detect.Words(lastName(p.Pointer)) {
+			c.known[word] = true
+		}
+		if p.Class == "" && p.Names {
+			open.add(strings.TrimSuffix(p.Pointer, "/*"))
+		}
+	}
+	for _, p := range found.Places {
+		listed := p.Enumerated || slices.Equal(p.Kinds, []string{"boolean"})
+		if p.Class != "" {
+			continue
+		}
+		if _, sensitive := detect.Sensitive(lastName(p.Pointer)); listed && !sensitive {
+			if p.Enumerated && !p.Names && lastName(p.Pointer) != "" {
+				k := key{name: lastName(p.Pointer)}
+				c.enumerated[k] = append(c.enumerated[k], field{subject: of.Subject(), pointer: p.Pointer})
+			}
+			continue
+		}
 		g := c.group(of.Subject(), p.Pointer, p.Names)
-		g.places++
-		if g.example == "" {
-			g.example = of.Subject() + " " + p.Pointer
+		f := field{subject: of.Subject(), pointer: p.Pointer, kin: beside.of(p.Pointer), format: p.Format, kinds: p.Kinds, shapes: p.NameShapes}
+		if p.Shape != nil {
+			f.shapes = []*mask.Shape{p.Shape}
 		}
-		if p.Format != "" {
-			g.formats[p.Format]++
-		}
+		g.fields = append(g.fields, f)
+		g.inMap = g.inMap || !p.Names && open.maps(p.Pointer)
 		for _, kind := range p.Kinds {
-			g.kinds[kind] = true
+			g.values.of(kind)
+		}
+		if slices.Contains(p.Kinds, "string") && !p.Names && !listed && p.Content == "" && !open.inside(p.Pointer) {
+			open.strings[p.Pointer] = &sketch{}
 		}
 	}
 	return nil
@@ -113,25 +182,26 @@ func (c *Collector) Event(of *contract.Contract, data []byte) error {
 		return err
 	}
 	c.events++
+	open := c.outline[of.Subject()]
 	for _, one := range traced {
-		switch {
-		case one.Class != "":
-			c.others++
-			continue
-		case one.Container, one.Kind != mask.String && one.Kind != mask.Number:
+		if one.Class != "" || one.Container || one.Kind != mask.String && one.Kind != mask.Number {
 			continue
 		}
-		g := c.groups[c.key(of.Subject(), one.Place, one.Names)]
-		if g == nil {
-			continue // enumerated
+		if g := c.groups[c.key(of.Subject(), one.Place, one.Names)]; g != nil { // else the schema lists the values
+			g.values.add(one.Text)
 		}
-		// Of more than are kept, later ones take the place of earlier ones, ever more
-		// seldom, so that no part of the events counts for all.
-		if g.seen++; len(g.samples) < maxSamples {
-			g.samples = append(g.samples, one.Text)
-		} else if g.seen%(g.seen/maxSamples+1) == 0 {
-			g.samples[g.seen*stride%maxSamples] = one.Text
+		if open != nil && !one.Names && one.Kind == mask.String {
+			if s := open.strings[one.Place]; s != nil {
+				s.text(one.Text, 0)
+			}
 		}
+	}
+	if open != nil && len(open.objects) > 0 {
+		document, err := strictjson.Decode(data, strictjson.Limits{})
+		if err != nil {
+			return err // it was valid a moment ago
+		}
+		open.observe(document)
 	}
 	return nil
 }
@@ -146,7 +216,10 @@ func (c *Collector) group(subject, pointer string, names bool) *group {
 	k := c.key(subject, pointer, names)
 	g := c.groups[k]
 	if g == nil {
-		g = &group{key: k, formats: map[string]int{}, kinds: map[string]bool{}}
+		g = &group{key: k, called: k.name}
+		if names {
+			g.called = "" // it is the map's, and says nothing about the names in it
+		}
 		c.groups[k] = g
 	}
 	return g
@@ -155,11 +228,8 @@ func (c *Collector) group(subject, pointer string, names bool) *group {
 // key is the group of a field: by the nearest name around it, as an overlay's
 // "properties" see it.
 func (c *Collector) key(subject, pointer string, names bool) key {
-	tokens := strings.Split(pointer, "/")
-	for _, token := range slices.Backward(tokens[min(1, len(tokens)):]) {
-		if _, err := strconv.Atoi(token); token != "*" && err != nil {
-			return key{name: jsonschema.UnescapeToken(token), keys: names}
-		}
+	if name := lastName(pointer); name != "" {
+		return key{name: name, keys: names}
 	}
 	if names {
 		pointer = strings.TrimSuffix(pointer, "/*")
@@ -167,80 +237,40 @@ func (c *Collector) key(subject, pointer string, names bool) key {
 	return key{subject: subject, pointer: pointer, keys: names}
 }
 
-// Proposals has one for each group of unclassified fields, by name.
-func (c *Collector) Proposals() []Proposal {
-	var all []Proposal
-	for _, g := range c.groups {
-		all = append(all, g.propose())
+// lastName is the nearest name around a place; empty if there is none.
+func lastName(pointer string) string {
+	tokens := strings.Split(pointer, "/")
+	for _, token := range slices.Backward(tokens[min(1, len(tokens)):]) {
+		if _, err := strconv.Atoi(token); token != "*" && err != nil {
+			return jsonschema.UnescapeToken(token)
+		}
 	}
-	slices.SortFunc(all, func(a, b Proposal) int {
-		return strings.Compare(a.sort(), b.sort())
-	})
-	return all
+	return ""
+}
+
+// Proposals has one for each group of unclassified fields, by name, and those for
+// single places.
+func (c *Collector) Proposals() []Proposal {
+	var all []*judged
+	for _, k := range slices.SortedFunc(maps.Keys(c.groups), func(a, b key) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }) {
+		c.groups[k].enumerated = c.enumerated[k]
+		all = append(all, judge(c.groups[k]))
+	}
+	join(all)
+	somebody := personal(all)
+	outlined, proposals := c.outlined(somebody)
+	for _, g := range outlined {
+		all = append(all, judge(g))
+	}
+	join(all)
+	for _, j := range all {
+		j.doubt(somebody)
+		proposals = append(proposals, j.proposals()...)
+	}
+	slices.SortStableFunc(proposals, func(a, b Proposal) int { return strings.Compare(a.sort(), b.sort()) })
+	return proposals
 }
 
 func (p Proposal) sort() string {
 	return fmt.Sprintf("%v\x00%s\x00%s\x00%s\x00%v", p.Name == "", p.Name, p.Subject, p.Pointer, p.Keys)
-}
-
-// The confidence in a class that nothing but caution speaks for.
-const caution = 0.1
-
-// repeated is the confidence in a class for which only repetition speaks.
-const repeated = 0.4
-
-// certain is the confidence from which a more protective class than the likeliest
-// is not taken instead.
-const certain = 0.6
-
-func (g *group) propose() Proposal {
-	p := Proposal{
-		Name: g.key.name, Subject: g.key.subject, Pointer: g.key.pointer, Keys: g.key.keys, Places: g.places, Example: g.example, Samples: len(g.samples),
-	}
-	format := ""
-	for f, n := range g.formats {
-		if n*2 > g.places {
-			format = f
-		}
-	}
-	name := g.key.name
-	if g.key.keys {
-		name = "" // it is the map's, and says nothing about the names in it
-	}
-	found := detect.Field(name, format, g.samples)
-	switch {
-	case len(found) > 0:
-		best := found[0]
-		for _, other := range found[1:] {
-			p.Others = append(p.Others, other.Class)
-			// What is uncertain errs on the side of protection.
-			if best.Confidence < certain && other.Confidence*2 >= best.Confidence && mask.MoreProtective(best.Class, other.Class) == other.Class {
-				best = other
-			}
-		}
-		p.Others = slices.DeleteFunc(p.Others, func(class mask.Class) bool { return class == best.Class })
-		p.Class, p.Confidence, p.Evidence = best.Class, best.Confidence, best.Evidence
-		if p.Class == mask.Internal && p.Confidence <= repeated && g.kinds["string"] {
-			p.Class, p.Others = mask.Name, append(p.Others, mask.Internal)
-			p.Evidence = append(p.Evidence, "but it may as well be a name that tells whose it is")
-		}
-	case g.key.keys:
-		p.Class, p.Confidence, p.Evidence = mask.Name, caution, []string{"nothing tells what the names are"}
-	case g.kinds["string"]:
-		p.Class, p.Confidence, p.Evidence = mask.Text, caution, []string{"nothing tells what it holds, and text may hold anything"}
-	default:
-		p.Class, p.Confidence, p.Evidence = mask.ID, caution, []string{"nothing tells what the numbers are"}
-		if counts(g.samples) {
-			p.Class, p.Confidence, p.Evidence = mask.Internal, 0.4, []string{fmt.Sprintf("%d samples are small whole numbers: it may count something", len(g.samples))}
-		}
-	}
-	return p
-}
-
-// counts reports whether samples look like counters or sizes.
-func counts(samples []string) bool {
-	const small = 5 // digits
-	return len(samples) > 0 && !slices.ContainsFunc(samples, func(s string) bool {
-		return len(s) > small || strings.Trim(s, "0123456789") != ""
-	})
 }

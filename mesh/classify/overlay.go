@@ -2,6 +2,7 @@ package classify
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -64,13 +65,13 @@ func Overlay(proposals []Proposal, about string) []byte {
 // entry writes what is proposed for one name or pointer: a class for values, one
 // for names, or both.
 func entry(b *bytes.Buffer, indent, name string, proposals []Proposal) {
-	var class, keys string
+	var class, keys, content string
 	for _, p := range proposals {
 		what := ""
 		if p.Keys {
 			what, keys = "names in it: ", string(p.Class)
 		} else {
-			class = string(p.Class)
+			class, content = string(p.Class), cmp.Or(content, string(p.Content))
 		}
 		fields := "1 field"
 		if p.Places != 1 {
@@ -78,20 +79,23 @@ func entry(b *bytes.Buffer, indent, name string, proposals []Proposal) {
 		}
 		fmt.Fprintf(b, "%s# %s%.2f %s (%s, as %s)\n", indent, what, p.Confidence, comment(strings.Join(p.Evidence, "; ")), fields, comment(p.Example))
 		if len(p.Others) > 0 {
-			fmt.Fprintf(b, "%s#   or %s\n", indent, join(p))
+			fmt.Fprintf(b, "%s#   or %s\n", indent, alternatives(p))
 		}
 	}
-	switch {
-	case keys == "":
-		fmt.Fprintf(b, "%s%s: %s\n", indent, plain(name), class)
-	case class == "":
-		fmt.Fprintf(b, "%s%s: {keys: %s}\n", indent, plain(name), keys)
-	default:
-		fmt.Fprintf(b, "%s%s: {class: %s, keys: %s}\n", indent, plain(name), class, keys)
+	var parts []string
+	for _, part := range [...][2]string{{"class", class}, {"keys", keys}, {"content", content}} {
+		if part[1] != "" {
+			parts = append(parts, part[0]+": "+part[1])
+		}
 	}
+	if len(parts) == 1 && class != "" {
+		fmt.Fprintf(b, "%s%s: %s\n", indent, plain(name), class)
+		return
+	}
+	fmt.Fprintf(b, "%s%s: {%s}\n", indent, plain(name), strings.Join(parts, ", "))
 }
 
-func join(p Proposal) string {
+func alternatives(p Proposal) string {
 	names := make([]string, len(p.Others))
 	for i, class := range p.Others {
 		names[i] = string(class)

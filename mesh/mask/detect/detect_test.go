@@ -102,6 +102,14 @@ func TestField(t *testing.T) {
 		{"remark", "", many(5, func(i int) string { return "please ring twice at the door" }), mask.Text, 0.6},
 		{"remark", "", []string{"call +49 30 901820", "none"}, mask.Text, 0.6},
 		{"api_key", "", nil, mask.Secret, 0.9},
+		{"maritalStatus", "", many(40, func(i int) string { return []string{"single", "married"}[i%2] }), mask.Sensitive, 0.7},
+		{"order_status", "", many(40, func(i int) string { return []string{"open", "closed"}[i%2] }), mask.Internal, 0.6},
+		{"wedding_status", "", nil, "", 0},
+		{"type", "", many(40, func(i int) string { return []string{"private", "Núria (private)"}[i%2] }), "", 0},
+		{"level", "", many(40, func(i int) string { return []string{"5000", "6000"}[i%2] }), "", 0},
+		{"ref", "", many(40, func(i int) string { return fmt.Sprintf("ord_%08d", i%9) }), mask.ID, 0.4},
+		{"value", "", many(40, func(i int) string { return []string{"someone@mail.invalid", "on Tuesday"}[i%2] }), mask.Text, 0.6},
+		{"ts", "", many(40, func(i int) string { return fmt.Sprintf("%d", 4_000_000_000_000_000+i*37_777) }), mask.ID, 0.5},
 		{"frobnication", "", []string{"a", "b"}, "", 0},
 	} {
 		found := Field(test.name, test.format, test.samples)

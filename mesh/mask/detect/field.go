@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -38,6 +39,10 @@ func Field(name, format string, samples []string) []Suggestion {
 		c.add(class, 0.9, fmt.Sprintf("the schema gives it the format %s", format))
 	}
 	c.byContent(samples)
+	if slices.ContainsFunc(samples, func(sample string) bool { return !isCode(sample) }) {
+		// Whatever its name promises, it isn't just a state or a kind.
+		c.found = slices.DeleteFunc(c.found, func(s Suggestion) bool { return s.Class == mask.Internal })
+	}
 	found := slices.DeleteFunc(c.found, func(s Suggestion) bool { return s.Confidence < leastConfidence })
 	slices.SortStableFunc(found, func(a, b Suggestion) int {
 		if order := cmp.Compare(b.Confidence, a.Confidence); order != 0 {
@@ -69,8 +74,8 @@ func (c *collector) add(class mask.Class, confidence float64, evidence string) {
 // byContent looks at what the samples are as a whole, and at what is in them.
 func (c *collector) byContent(samples []string) {
 	whole, inside := map[scan.Hit]int{}, map[string]int{}
-	distinct, words, texts, opaque := map[string]int{}, 0, 0, 0
-	total := 0
+	distinct, words, texts, opaque, numbers := map[string]int{}, 0, 0, 0, 0
+	total, isHit := 0, 0
 	for _, sample := range samples {
 		sample = strings.TrimSpace(sample)
 		if sample == "" {
@@ -90,6 +95,9 @@ func (c *collector) byContent(samples []string) {
 		for h := range isWhole {
 			whole[h]++
 		}
+		if len(isWhole) > 0 {
+			isHit++
+		}
 		if len(isWhole) == 0 {
 			for kind := range isInside {
 				inside[kind]++
@@ -103,9 +111,19 @@ func (c *collector) byContent(samples []string) {
 		if n == 1 && looksOpaque(sample) {
 			opaque++
 		}
+		if strings.Trim(sample, "0123456789.,+-") == "" {
+			numbers++
+		}
 	}
 	if total == 0 {
 		return
+	}
+	if numbers == total {
+		// One of ten long numbers has the check digit of a card by chance.
+		maps.DeleteFunc(whole, func(h scan.Hit, n int) bool { return h.Kind == scan.Account && n*2 < total })
+		if len(whole) == 0 {
+			isHit = 0
+		}
 	}
 	for _, h := range slices.SortedFunc(keys(whole), func(a, b scan.Hit) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.What, b.What))
@@ -120,15 +138,31 @@ func (c *collector) byContent(samples []string) {
 	if texts*3 >= total {
 		c.add(mask.Text, 0.6, fmt.Sprintf("%d of %d samples have four words or more", texts, total))
 	}
+	if isHit > 0 && isHit*10 < total*9 && opaque*4 < total*3 {
+		c.add(mask.Text, 0.7, fmt.Sprintf("%d of %d samples have the form of an identifier and the others haven't: anything may stand there", isHit, total))
+	}
 	if total < fewSamples || len(whole) > 0 || texts > 0 {
 		return
 	}
+	few := len(distinct)*4 <= total && words <= 2*total
 	switch {
-	case len(distinct)*4 <= total && words <= 2*total:
-		c.add(mask.Internal, 0.4, fmt.Sprintf("%d samples have only %d different values: it may be a state or a kind", total, len(distinct)))
 	case opaque*4 >= total*3 && len(distinct)*10 >= total*9:
 		c.add(mask.ID, 0.5, fmt.Sprintf("%d of %d samples are single words with digits, and %d differ: it may be an identifier", opaque, total, len(distinct)))
+	case opaque*4 >= total*3 && len(distinct) >= fewSamples/2:
+		c.add(mask.ID, 0.4, fmt.Sprintf("%d of %d samples are single words with digits, and %d different ones recur: it may be an identifier of something", opaque, total, len(distinct)))
+	case few && numbers == 0:
+		c.add(mask.Internal, 0.4, fmt.Sprintf("%d samples have only %d different values: it may be a state or a kind", total, len(distinct)))
 	}
+}
+
+// isCode reports whether a text is such as programs use for states and kinds,
+// versions and languages: a word without spaces and accents. Names of people may
+// be such, too.
+func isCode(text string) bool {
+	const long = 64
+	return len(text) <= long && strings.IndexFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-.:/+", r)
+	}) < 0
 }
 
 func keys[K comparable, V any](m map[K]V) func(func(K) bool) {

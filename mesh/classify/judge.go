@@ -1,0 +1,296 @@
+package classify
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/mesh/mask/detect"
+)
+
+// The confidence in a class that nothing but caution speaks for.
+const caution = 0.1
+
+// repeated is the confidence in a class for which only repetition speaks.
+const repeated = 0.4
+
+// certain is the confidence from which a more protective class than the likeliest
+// is not taken instead.
+const certain = 0.6
+
+// judged is a group with the class that is proposed for it.
+type judged struct {
+	group      *group
+	class      mask.Class
+	confidence float64
+	evidence   []string
+	others     []mask.Class
+	distinct   map[string]bool // of the samples, those that are long enough to tell something
+	apart      []apart         // fields that get another class
+}
+
+// apart are fields of a group that differ from the others.
+type apart struct {
+	fields   []field
+	class    mask.Class
+	evidence string
+}
+
+// maxApart bounds how many fields of one name are listed apart.
+const maxApart = 20
+
+func judge(g *group) *judged {
+	j := &judged{group: g, distinct: map[string]bool{}}
+	for _, sample := range g.values.samples {
+		if len(sample) >= 4 {
+			j.distinct[sample] = true
+		}
+	}
+	found := detect.Field(g.called, g.format(), g.values.samples)
+	unsure := len(found) == 0 || found[0].Confidence < certain && !g.values.kinds["string"] && epochs(g.values.samples)
+	if unsure {
+		j.cautious()
+	} else {
+		j.likeliest(found)
+	}
+	if j.kin(); g.key.keys && redacts(j.class) {
+		j.instead(mask.Name, "but names can't be redacted")
+	}
+	return j
+}
+
+// format is the one that the schema gives to most of the fields.
+func (g *group) format() string {
+	formats := map[string]int{}
+	for _, f := range g.fields {
+		formats[f.format]++
+	}
+	for format, n := range formats {
+		if n*2 > len(g.fields) {
+			return format
+		}
+	}
+	return ""
+}
+
+func (j *judged) likeliest(found []detect.Suggestion) {
+	best := found[0]
+	for _, other := range found[1:] {
+		j.others = append(j.others, other.Class)
+		// What is uncertain errs on the side of protection.
+		if best.Confidence < certain && other.Confidence*2 >= best.Confidence && mask.MoreProtective(best.Class, other.Class) == other.Class {
+			best = other
+		}
+	}
+	j.others = append(j.others, found[0].Class)
+	j.class, j.confidence, j.evidence = best.Class, best.Confidence, best.Evidence
+	if j.class == mask.Internal && (j.confidence <= repeated || j.group.inMap) && j.group.values.kinds["string"] {
+		j.instead(mask.Name, "but it may as well be a name that tells whose it is")
+	}
+}
+
+// instead takes another class because of what somebody may have missed.
+func (j *judged) instead(class mask.Class, evidence string) {
+	j.others = append(j.others, j.class)
+	j.class, j.evidence = class, append(slices.Clip(j.evidence), evidence)
+}
+
+// cautious is for what nothing tells anything of.
+func (j *judged) cautious() {
+	g := j.group
+	say := func(class mask.Class, confidence float64, evidence string) {
+		j.class, j.confidence, j.evidence = class, confidence, []string{evidence}
+	}
+	switch {
+	case g.key.keys:
+		say(mask.Name, caution, "nothing tells what the names are")
+	case g.values.kinds["string"]:
+		say(mask.Text, caution, "nothing tells what it holds, and text may hold anything")
+	case epochs(g.values.samples):
+		say(mask.Date, repeated, fmt.Sprintf("%d samples are numbers of seconds, or of parts of one, since 1970", len(g.values.samples)))
+	case long(g.values.samples):
+		say(mask.ID, repeated, fmt.Sprintf("most of %d samples are whole numbers of six digits and more: it may be an identifier", len(g.values.samples)))
+	case g.values.kinds["number"]:
+		say(mask.Amount, caution, "nothing tells what the numbers are: they may tell something about somebody")
+	default:
+		say(mask.Internal, caution, "it is true or false")
+	}
+}
+
+// epochs reports whether all samples are times of this century, as programs count.
+func epochs(samples []string) bool {
+	return len(samples) > 0 && !slices.ContainsFunc(samples, func(s string) bool {
+		n, err := strconv.ParseInt(s, 10, 64)
+		for n > 1e10 {
+			n /= 1000
+		}
+		year := time.Unix(n, 0).UTC().Year()
+		return err != nil || year < 2001 || year > 2060
+	})
+}
+
+// long reports whether most samples are long whole numbers.
+func long(samples []string) bool {
+	n := 0
+	for _, s := range samples {
+		if len(s) >= 6 && strings.Trim(s, "0123456789") == "" {
+			n++
+		}
+	}
+	return n*4 > len(samples)*3
+}
+
+// kin takes into account what stands beside the fields.
+func (j *judged) kin() {
+	const sure = 0.8
+	var meant []field
+	var class mask.Class
+	var evidence string
+	for _, f := range j.group.fields {
+		if c, why := f.kin.says(j.group.called); c != "" && !j.group.key.keys && (class == "" || c == class) {
+			meant, class, evidence = append(meant, f), c, why
+		}
+	}
+	switch {
+	case class == "" || j.class == class || j.confidence >= sure && !passes(j.class):
+		return
+	case len(meant) == len(j.group.fields):
+	case !passes(j.class) && len(meant)*2 < len(j.group.fields): // most are none
+		if len(meant) <= maxApart {
+			j.apart = append(j.apart, apart{meant, class, evidence})
+		}
+		return
+	case passes(j.class) && mask.MoreProtective(j.class, class) == class:
+		var rest []field
+		for _, f := range j.group.fields {
+			if c, _ := f.kin.says(j.group.called); c != class {
+				rest = append(rest, f)
+			}
+		}
+		if len(rest) <= maxApart {
+			j.apart = append(j.apart, apart{rest, j.class, strings.Join(j.evidence, "; ")})
+		}
+	}
+	j.instead(class, evidence)
+	j.confidence = max(j.confidence, sure)
+}
+
+// redacts reports whether a class is one of which policies mostly leave nothing, so
+// that names in maps can't have it.
+func redacts(class mask.Class) bool {
+	return class == mask.Text || class == mask.Sensitive || class == mask.Secret
+}
+
+// passes reports whether a class is one that policies let through.
+func passes(class mask.Class) bool { return class == mask.Internal || class == mask.Public }
+
+// join gives one class to fields that hold the same values, so that what was equal
+// is equal where it was masked: that of those about which most is known.
+func join(all []*judged) {
+	byConfidence := slices.Clone(all)
+	slices.SortStableFunc(byConfidence, func(a, b *judged) int {
+		switch {
+		case a.confidence > b.confidence:
+			return -1
+		case a.confidence < b.confidence:
+			return 1
+		}
+		return 0
+	})
+	for i, a := range byConfidence {
+		if len(a.distinct) < 3 || a.confidence >= certain && passes(a.class) {
+			continue
+		}
+		for _, b := range byConfidence[:i] {
+			if a.class == b.class || b.confidence <= a.confidence || passes(b.class) || redacts(b.class) || a.class == mask.Secret || a.class == mask.Sensitive {
+				continue
+			}
+			if shared := common(a.distinct, b.distinct); shared > 0 {
+				a.instead(b.class, fmt.Sprintf("%d of %d different samples stand in %s as well, and equal values are to stay equal", shared, len(a.distinct), b.where()))
+				a.confidence = max(a.confidence, repeated)
+				break
+			}
+		}
+	}
+}
+
+// common counts what a has in common with b, if that is nearly all of it.
+func common(a, b map[string]bool) int {
+	shared, others := 0, 0
+	for value := range a {
+		if b[value] {
+			shared++
+		} else if others++; others*5 > len(a) {
+			return 0
+		}
+	}
+	return shared
+}
+
+// where is a field of the group.
+func (j *judged) where() string {
+	if j.group.key.name != "" {
+		return j.group.key.name
+	}
+	return j.group.fields[0].pointer
+}
+
+// somebody are what samples tell about people: words of their names, and what else
+// stands for them.
+type somebody struct{ words, values map[string]bool }
+
+func personal(all []*judged) somebody {
+	who := somebody{map[string]bool{}, map[string]bool{}}
+	for _, j := range all {
+		switch j.class {
+		case mask.PersonName:
+			for value := range j.distinct {
+				for _, word := range nameWords(value) {
+					who.words[word] = true
+				}
+			}
+			fallthrough
+		case mask.Login, mask.Email, mask.Phone, mask.Account, mask.ID, mask.UUID:
+			for value := range j.distinct {
+				who.values[strings.ToLower(value)] = true
+			}
+		default:
+		}
+	}
+	return who
+}
+
+// nameWords are the words of a text that are long enough to be told from others.
+func nameWords(text string) []string {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) })
+	return slices.DeleteFunc(words, func(word string) bool { return len(word) < 4 })
+}
+
+// in reports whether a text tells of somebody.
+func (who somebody) in(text string) bool {
+	return who.values[strings.ToLower(text)] || slices.ContainsFunc(nameWords(text), func(word string) bool { return who.words[word] })
+}
+
+// doubt takes a class that passes from fields whose samples tell of somebody.
+func (j *judged) doubt(who somebody) {
+	if !passes(j.class) && !slices.ContainsFunc(j.apart, func(a apart) bool { return passes(a.class) }) {
+		return
+	}
+	n := 0
+	for _, sample := range j.group.values.samples {
+		if who.in(sample) {
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	evidence := fmt.Sprintf("but %d of %d samples are, or hold, what elsewhere is somebody's name or identifier", n, len(j.group.values.samples))
+	if j.apart = slices.DeleteFunc(j.apart, func(a apart) bool { return passes(a.class) }); passes(j.class) {
+		j.instead(mask.Name, evidence)
+	}
+}

@@ -1,0 +1,130 @@
+package classify
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/lockstep-mesh/lockstep/mesh/mask"
+)
+
+// tokens is a masker that makes a token of everything: what it finds no room for in
+// a schema, policies that ask for tokens withhold. It is nil if there is none, which
+// would be a defect.
+var tokens = sync.OnceValue(func() *mask.Masker {
+	p := mask.Policy{Classes: map[string]mask.Rule{}}
+	for _, class := range mask.Classes() {
+		p.Classes[string(class)] = mask.Rule{Technique: mask.Token}
+	}
+	key, err := mask.NewKey([]byte("nothing is kept secret by this ."))
+	if err != nil {
+		return nil
+	}
+	m, err := mask.New("tokens", p, "nowhere", key)
+	if err != nil {
+		return nil
+	}
+	return m
+})
+
+// tight reports whether the schema leaves no room for tokens of class at f.
+func (f field) tight(class mask.Class, keys bool) bool {
+	m := tokens()
+	if m == nil {
+		return false
+	}
+	return slices.ContainsFunc(f.shapes, func(shape *mask.Shape) bool {
+		if keys {
+			_, err := m.KeyToken(class, "x", shape)
+			return err != nil
+		}
+		return slices.ContainsFunc(f.kinds, func(name string) bool {
+			kind, text := mask.String, "x"
+			switch name {
+			case "number":
+				kind, text = mask.Number, "1"
+			case "string":
+			default:
+				return false
+			}
+			_, err := m.Field(class, shape, false, kind).Append(nil, kind, []byte(text), nil)
+			return err != nil
+		})
+	})
+}
+
+// fewNames is how many different names a map may have whose names the schema's
+// patterns list, more or less.
+const fewNames = 40
+
+// room gives those fields a class that is redacted, as a rule, where the schema
+// leaves no room for tokens; and names in maps one that passes, where the schema's
+// patterns admit too few for tokens and so say themselves what they are.
+func (j *judged) room() {
+	if passes(j.class) || redacts(j.class) {
+		return
+	}
+	var without []field
+	for _, f := range j.group.fields {
+		if f.tight(j.class, j.group.key.keys) {
+			without = append(without, f)
+		}
+	}
+	if len(without) == 0 {
+		return
+	}
+	class, evidence := mask.Text, "the schema leaves too little room there for tokens"
+	switch {
+	case j.group.key.keys && len(j.distinct) > fewNames:
+		return
+	case j.group.key.keys:
+		class, evidence = mask.Internal, "the schema's patterns admit few names, which are the schema's own words and leave no room for tokens"
+	case !j.group.values.kinds["string"]:
+		class = mask.Sensitive
+	}
+	if len(without) == len(j.group.fields) || !j.group.key.keys && len(without) > maxApart {
+		j.instead(class, evidence)
+		return
+	}
+	if len(without) <= maxApart {
+		j.apart = append(j.apart, apart{without, class, evidence})
+	}
+}
+
+// spare leaves as they are the fields of the same name whose values the schema
+// enumerates: a class by name would mask them, too.
+func (j *judged) spare() {
+	if passes(j.class) || j.class == mask.Sensitive || len(j.group.enumerated) == 0 || len(j.group.enumerated) > maxApart {
+		return
+	}
+	j.apart = append(j.apart, apart{j.group.enumerated, mask.Internal, "the schema lists the values there"})
+}
+
+// proposals are what is proposed for the group: by name, and for the fields that
+// differ by their places.
+func (j *judged) proposals() []Proposal {
+	j.room()
+	j.spare()
+	g := j.group
+	p := Proposal{
+		Name: g.key.name, Subject: g.key.subject, Pointer: g.key.pointer, Keys: g.key.keys, Class: j.class, Confidence: j.confidence, Evidence: j.evidence,
+		Places: len(g.fields), Samples: len(g.values.samples), Example: g.fields[0].subject + " " + g.fields[0].pointer,
+	}
+	for _, class := range j.others {
+		if class != j.class && !slices.Contains(p.Others, class) {
+			p.Others = append(p.Others, class)
+		}
+	}
+	all := []Proposal{p}
+	for _, a := range j.apart {
+		for _, f := range a.fields {
+			other := p
+			other.Name, other.Subject, other.Pointer = "", f.subject, f.pointer
+			if g.key.keys {
+				other.Pointer = container(f.pointer)
+			}
+			other.Class, other.Evidence, other.Others, other.Places, other.Example = a.class, []string{a.evidence}, []mask.Class{j.class}, 1, f.subject+" "+f.pointer
+			all = append(all, other)
+		}
+	}
+	return all
+}
