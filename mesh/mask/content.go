@@ -29,6 +29,14 @@ func (c Content) JSON() bool { return c == ContentJSON || c == ContentBase64JSON
 
 func (c Content) base64() bool { return c == ContentBase64 || c == ContentBase64JSON }
 
+// Encode writes what a string is to hold.
+func (c Content) Encode(held []byte) string {
+	if c.base64() {
+		return base64.StdEncoding.EncodeToString(held)
+	}
+	return string(held)
+}
+
 // Decode gives what a string holds, and the way to write other such content in
 // the same alphabet and with the same padding. It reports false if the string
 // isn't written so in exactly one way (line breaks and loose bits are refused), or

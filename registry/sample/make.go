@@ -26,6 +26,7 @@ type maker struct {
 	linked   *jsonschema.Linked
 	finder   *compat.Finder
 	optional bool
+	unread   func(*v5.Schema, string) (*v5.Schema, error) // made when it is needed
 	left     int
 	finds    int
 	made     int // values so far, to tell them apart
@@ -215,7 +216,7 @@ func (m *maker) build(all []*v5.Schema, name string, depth int, valid func(any) 
 				return v, true
 			}
 		case "string":
-			for _, text := range m.texts(all, name) {
+			for _, text := range append(m.contents(all, name, depth), m.texts(all, name)...) {
 				if valid(text) {
 					return text, true
 				}

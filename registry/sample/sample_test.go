@@ -2,6 +2,7 @@ package sample_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -295,5 +296,42 @@ func TestSuite(t *testing.T) {
 	t.Logf("%d schemas, %d without a sample that have documents: %v", made, failed, without)
 	if failed > made/50 {
 		t.Errorf("%d of %d schemas have documents and no sample", failed, made)
+	}
+}
+
+// A sample would be withheld by every route, since a string doesn't hold what the schema
+// says it does.
+func TestContents(t *testing.T) {
+	document, err := sample.Of(bundle(t, `{"type":"object","required":["plain"],"properties":{"plain":{"type":"string"},"free":{"type":"string","x-lockstep-content":"json"},
+		"json":{"type":"string","x-lockstep-content":"json","contentSchema":{"type":"object","required":["email","deep"],"properties":{"email":{"type":"string"},"deep":{"type":"string","x-lockstep-content":"base64-json","contentSchema":{"$ref":"#/$defs/n"}}}}},
+		"standard":{"type":"string","contentMediaType":"application/json","contentEncoding":"base64"}, "blob":{"type":"string","contentEncoding":"base64"}, "short":{"type":"string","x-lockstep-content":"json","maxLength":1}},"$defs":{"n":{"type":"array","minItems":1,"items":{"type":"integer"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		JSON, Free, Standard string
+		Blob, Short          string
+	}
+	if err := json.Unmarshal(document, &got); err != nil {
+		t.Fatal(err)
+	}
+	var inside struct{ Email, Deep string }
+	if err := json.Unmarshal([]byte(got.JSON), &inside); err != nil || inside.Email != "ada@example.com" {
+		t.Errorf("%s, %v", got.JSON, err)
+	}
+	var numbers []int
+	deep, err := base64.StdEncoding.DecodeString(inside.Deep)
+	if err != nil || json.Unmarshal(deep, &numbers) != nil || len(numbers) == 0 {
+		t.Errorf("%s, %v", deep, err)
+	}
+	standard, err := base64.StdEncoding.DecodeString(got.Standard)
+	if err != nil || !json.Valid(standard) || !json.Valid([]byte(got.Free)) {
+		t.Errorf("%s, %s", standard, got.Free)
+	}
+	if blob, err := base64.StdEncoding.DecodeString(got.Blob); err != nil || len(blob) == 0 {
+		t.Errorf("%s, %v", got.Blob, err)
+	}
+	if got.Short == "" {
+		t.Error("what has no room for its content is missing")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -54,20 +55,19 @@ func (g *gatherer) file(name string) (err error) {
 		return unreadable(name, err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	entity := filepath.Base(filepath.Dir(name))
 	if filepath.Ext(name) == ".json" {
 		data := new(bytes.Buffer)
 		if _, err := data.ReadFrom(file); err != nil {
 			return unreadable(name, err)
 		}
-		g.record(data.Bytes(), entity)
+		g.record(data.Bytes(), name)
 		return nil
 	}
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, maxEvent)
 	for lines.Scan() {
 		if line := bytes.TrimSpace(lines.Bytes()); len(line) > 0 {
-			g.record(line, entity)
+			g.record(line, name)
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -77,7 +77,7 @@ func (g *gatherer) file(name string) (err error) {
 }
 
 // record takes an event, or one as `event tail -o json` writes it.
-func (g *gatherer) record(data []byte, entity string) {
+func (g *gatherer) record(data []byte, file string) {
 	var told struct {
 		Type   string          `json:"type"`
 		Data   json.RawMessage `json:"data"`
@@ -90,12 +90,26 @@ func (g *gatherer) record(data []byte, entity string) {
 	case told.Stream != "" && told.Data != nil && told.Type != "":
 		eventType, data = told.Type, told.Data
 	case eventType == "":
-		eventType = g.flags.Domain + "." + entity
-		if told.Action != "" && wire.ValidToken(told.Action) {
-			eventType += "." + told.Action
-		}
+		eventType = g.typeBy(file, told.Action)
 	}
 	g.event(eventType, data)
+}
+
+// typeBy is the type of an event in a file of its own, or among others: its entity is
+// the folder's name, and its action stands in it, or is the file's name; or its action
+// is the folder's name, and its entity that of the folder around.
+func (g *gatherer) typeBy(file, action string) string {
+	dir, name := filepath.Split(file)
+	folder, around := filepath.Base(dir), filepath.Base(filepath.Dir(filepath.Clean(dir)))
+	for _, tokens := range [...][2]string{{folder, action}, {folder, strings.TrimSuffix(name, filepath.Ext(name))}, {around, folder}} {
+		if eventType := g.flags.Domain + "." + tokens[0] + "." + tokens[1]; wire.ValidToken(tokens[0]) && wire.ValidToken(tokens[1]) && g.contracts[eventType] != nil {
+			return eventType
+		}
+	}
+	if wire.ValidToken(action) {
+		return g.flags.Domain + "." + folder + "." + action
+	}
+	return g.flags.Domain + "." + folder
 }
 
 // The patience of somebody at a terminal.

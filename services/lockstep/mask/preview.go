@@ -83,8 +83,13 @@ func Preview(ctx context.Context, app *cli.App, f PreviewFlags) error {
 		if err := valid(x.contract, data, p.Event, x.version); err != nil {
 			return err
 		}
-	} else if data, err = made(x.version); err != nil {
-		return err
+	} else {
+		if data, err = made(x.version); err != nil {
+			return err
+		}
+		if data, err = contents(x.contract, data); err != nil {
+			return err
+		}
 	}
 	return p.fill(x.contract, x.masker, data, app)
 }

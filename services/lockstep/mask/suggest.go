@@ -44,7 +44,8 @@ no value of any event. It is a proposal: read it line by line before you use it.
 Events are taken from files (--events: .json is one event, .ndjson or .jsonl one a
 line; a folder is looked through), or from a running environment (--sample-from). A
 line may be what lockstep event tail -o json writes. The type of another event is
---type, or follows from the folder that it lies in (its entity) and its "action".`,
+--type, or follows from where it lies: ENTITY/ACTION.ndjson, ENTITY/ACTION/any.json, or
+a file in folder ENTITY, with the event's "action".`,
 		Example: `  lockstep mask suggest --domain github --schemas schemas --events events --out overlay.yaml
   lockstep mask suggest --domain orders --data ./mesh --sample-from nats://127.0.0.1:4222`,
 	}
