@@ -45,7 +45,7 @@ var classes = map[Class]classInfo{
 	Internal:   {10, Opaque, "the business's own, about no person"},
 	Date:       {20, FormDateTime, "a date or time that tells something about a person"},
 	Amount:     {25, Opaque, "money or a quantity that tells something about a person or customer"},
-	ID:         {30, Opaque, "an identifier that means nothing outside its system"},
+	ID:         {30, FormID, "an identifier that means nothing outside its system"},
 	UUID:       {31, FormUUID, "an identifier in the form of a UUID"},
 	IP:         {40, FormIP, "a network address"},
 	URL:        {41, FormURL, "an address on the web, or a template of one"},

@@ -21,6 +21,7 @@ type Form string
 // leaves it less room.
 const (
 	Opaque         Form = "opaque"      // 26 letters and digits (128 bits)
+	FormID         Form = "id"          // a whole number for a whole number: the token of the number as such (53 bits); else opaque
 	FormEmail      Form = "email"       // an address under example.com, .org or .net (80 bits)
 	FormURL        Form = "url"         // an https URL under example.com, .org or .net (80 bits)
 	FormLogin      Form = "login"       // user- and 16 letters and digits (80 bits)
@@ -79,6 +80,7 @@ const (
 // quotes and backslashes, so that it is a JSON string's content as it stands.
 var forms = map[Form]*form{
 	Opaque:  formOf(func(dst []byte, b *bitStream, _ []byte) []byte { return b.letters(dst, 26) }).within(26, 26, letterClass+`{26}`),
+	FormID:  formOf(writeID).within(1, 26, letterClass+`{26}|[1-9][0-9]{0,15}`),
 	FormHex: formOf(writeHex).within(32, 32, `[0-9a-f]{32}`),
 	FormName: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.letters(append(dst, "name-"...), 16)
@@ -161,6 +163,21 @@ func (f Form) Known() bool { _, ok := forms[f]; return ok }
 
 // Forms lists the forms, sorted.
 func Forms() []Form { return slices.Sorted(maps.Keys(forms)) }
+
+// writeID writes a number's token for what is one written as a string, so that both
+// join.
+func writeID(dst []byte, b *bitStream, text []byte) []byte {
+	const longest = 15 // digits of a number that every program reads exactly
+	if len(text) == 0 || len(text) > longest || text[0] == '0' && len(text) > 1 {
+		return b.letters(dst, 26)
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return b.letters(dst, 26)
+		}
+	}
+	return strconv.AppendInt(dst, 1+int64(b.uint64()%maxSafeInteger), 10)
+}
 
 func writeHex(dst []byte, b *bitStream, _ []byte) []byte {
 	var p [16]byte

@@ -421,6 +421,28 @@ func TestTokensBeyondAPattern(t *testing.T) {
 	}
 }
 
+// An identifier that one service writes as a number and another as a string would not
+// join any more, and who reads the string as a number would fail.
+func TestNumbersWrittenAsStrings(t *testing.T) {
+	m := masker(t, tokens())
+	for _, text := range []string{"90605680", "0", "7", "999999999999999"} {
+		asNumber, asString := replace(t, m, Token, ID, num(text), nil), replace(t, m, Token, ID, str(text), nil)
+		if asString != `"`+asNumber+`"` {
+			t.Errorf("%s: %s and %s", text, asNumber, asString)
+		}
+	}
+	opaque := regexp.MustCompile(`^"[0-9a-z]{26}"$`)
+	for _, text := range []string{"007", "-7", "1e3", "1234567890123456", "12 34"} {
+		if out := replace(t, m, Token, ID, str(text), nil); !opaque.MatchString(out) {
+			t.Errorf("%s: %s", text, out)
+		}
+	}
+	short := (&Shape{MaxLength: 10, Patterns: []string{"^[0-9]+$"}}).Compile()
+	if out := replace(t, m, Token, ID, str("90605680"), short); !regexp.MustCompile(`^"[0-9]{1,10}"$`).MatchString(out) {
+		t.Errorf("where there is little room: %s", out)
+	}
+}
+
 // Ids in headers would cross as they are, or no longer join.
 func TestHeaders(t *testing.T) {
 	m, other := masker(t, Policy{}), maskerFor(t, Policy{}, "testing")
