@@ -228,6 +228,7 @@ type dev struct {
 		NATS        string `json:"nats"`
 		Credentials string `json:"credentials"`
 		Registry    string `json:"registry"`
+		HTTP        string `json:"http"`
 	} `json:"environments"`
 	Registry string `json:"registry"`
 	Console  string `json:"console"`

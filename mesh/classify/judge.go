@@ -202,14 +202,22 @@ func join(all []*judged) {
 		return 0
 	})
 	for i, a := range byConfidence {
-		if len(a.distinct) < 3 || a.confidence >= certain && passes(a.class) {
+		enough := 3
+		if a.confidence < repeated {
+			enough = 2
+		}
+		if len(a.distinct) < enough || a.confidence >= certain && passes(a.class) {
 			continue
 		}
 		for _, b := range byConfidence[:i] {
 			if a.class == b.class || b.confidence <= a.confidence || passes(b.class) || redacts(b.class) || a.class == mask.Secret || a.class == mask.Sensitive {
 				continue
 			}
-			if shared := common(a.distinct, b.distinct); shared > 0 {
+			part := 2 // half of the values may be others
+			if a.confidence >= certain {
+				part = 5
+			}
+			if shared := common(a.distinct, b.distinct, part); shared > 0 {
 				a.instead(b.class, fmt.Sprintf("%d of %d different samples stand in %s as well, and equal values are to stay equal", shared, len(a.distinct), b.where()))
 				a.confidence = max(a.confidence, repeated)
 				break
@@ -218,13 +226,13 @@ func join(all []*judged) {
 	}
 }
 
-// common counts what a has in common with b, if that is nearly all of it.
-func common(a, b map[string]bool) int {
+// common counts what a has in common with b, if that is all of it but a part.
+func common(a, b map[string]bool, part int) int {
 	shared, others := 0, 0
 	for value := range a {
 		if b[value] {
 			shared++
-		} else if others++; others*5 > len(a) {
+		} else if others++; others*part > len(a) {
 			return 0
 		}
 	}

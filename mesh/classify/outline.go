@@ -206,7 +206,28 @@ func (c *Collector) outlined(who somebody) (groups []*group, held []Proposal) {
 		}
 		groups, held = append(groups, w.groups...), append(held, w.held...)
 	}
-	return groups, held
+	return byName(groups), held
+}
+
+// byName puts together what is called alike, so that it is of one class.
+func byName(groups []*group) []*group {
+	var all []*group
+	known := map[string]*group{}
+	for _, g := range groups {
+		first := known[g.called]
+		if first == nil {
+			known[g.called], all = g, append(all, g)
+			continue
+		}
+		first.fields = append(first.fields, g.fields...)
+		for _, sample := range g.values.samples {
+			first.values.add(sample)
+		}
+		for kind := range g.values.kinds {
+			first.values.of(kind)
+		}
+	}
+	return all
 }
 
 // drawing makes groups out of sketches of one subject.

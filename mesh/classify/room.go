@@ -114,7 +114,23 @@ func (j *judged) proposals() []Proposal {
 			p.Others = append(p.Others, class)
 		}
 	}
-	all := []Proposal{p}
+	var all []Proposal
+	if p.Name == "" { // each place is said
+		p.Places = 1
+		for _, f := range g.fields {
+			if !slices.ContainsFunc(j.apart, func(a apart) bool {
+				return slices.ContainsFunc(a.fields, func(other field) bool { return other.subject == f.subject && other.pointer == f.pointer })
+			}) {
+				p.Subject, p.Pointer, p.Example = f.subject, f.pointer, f.subject+" "+f.pointer
+				if g.key.keys {
+					p.Pointer = container(f.pointer)
+				}
+				all = append(all, p)
+			}
+		}
+	} else {
+		all = append(all, p)
+	}
 	for _, a := range j.apart {
 		for _, f := range a.fields {
 			other := p
