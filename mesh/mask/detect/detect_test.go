@@ -109,6 +109,10 @@ func TestField(t *testing.T) {
 		{"level", "", many(40, func(i int) string { return []string{"5000", "6000"}[i%2] }), "", 0},
 		{"ref", "", many(40, func(i int) string { return fmt.Sprintf("ord_%08d", i%9) }), mask.ID, 0.4},
 		{"value", "", many(40, func(i int) string { return []string{"someone@mail.invalid", "on Tuesday"}[i%2] }), mask.Text, 0.6},
+		{"contact", "", many(40, func(i int) string { return []string{fmt.Sprintf("someone%d@mail.invalid", i), "Ada Lovelace"}[i%2] }), mask.Text, 0.6},
+		{"ref", "", many(40, func(i int) string {
+			return []string{"0191d2c4-7b1a-7c3e-9f00-0000000000aa", fmt.Sprintf("ord_%08d", i)}[i%2]
+		}), mask.UUID, 0.3},
 		{"ts", "", many(40, func(i int) string { return fmt.Sprintf("%d", 4_000_000_000_000_000+i*37_777) }), mask.ID, 0.5},
 		{"frobnication", "", []string{"a", "b"}, "", 0},
 	} {

@@ -74,7 +74,7 @@ func (c *collector) add(class mask.Class, confidence float64, evidence string) {
 // byContent looks at what the samples are as a whole, and at what is in them.
 func (c *collector) byContent(samples []string) {
 	whole, inside := map[scan.Hit]int{}, map[string]int{}
-	distinct, words, texts, opaque, numbers := map[string]int{}, 0, 0, 0, 0
+	distinct, words, texts, opaque, codes, numbers := map[string]int{}, 0, 0, 0, 0, 0
 	total, isHit := 0, 0
 	for _, sample := range samples {
 		sample = strings.TrimSpace(sample)
@@ -110,6 +110,9 @@ func (c *collector) byContent(samples []string) {
 		}
 		if n == 1 && looksOpaque(sample) {
 			opaque++
+			if len(isWhole) == 0 {
+				codes++
+			}
 		}
 		if strings.Trim(sample, "0123456789.,+-") == "" {
 			numbers++
@@ -138,7 +141,7 @@ func (c *collector) byContent(samples []string) {
 	if texts*3 >= total {
 		c.add(mask.Text, 0.6, fmt.Sprintf("%d of %d samples have four words or more", texts, total))
 	}
-	if isHit > 0 && isHit*10 < total*9 && opaque*4 < total*3 {
+	if isHit > 0 && isHit*10 < total*9 && codes*4 < (total-isHit)*3 {
 		c.add(mask.Text, 0.7, fmt.Sprintf("%d of %d samples have the form of an identifier and the others haven't: anything may stand there", isHit, total))
 	}
 	if total < fewSamples || len(whole) > 0 || texts > 0 {

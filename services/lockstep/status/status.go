@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lockstep-mesh/lockstep/mesh/contract"
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/mesh/route"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
@@ -328,6 +329,11 @@ func (a answer) Table(w io.Writer) {
 	if len(waiting) > 0 {
 		fmt.Fprintln(w)
 		cli.Columns(w, []string{"waits in", "for", "domain", "events", "reason", ""}, waiting)
+		if slices.ContainsFunc(waiting, func(row []string) bool {
+			return row[4] == contract.CodeUnclassified || row[4] == contract.CodeUnclassifiedKey
+		}) {
+			fmt.Fprintln(w, "\nWhat nobody classified does not cross: lockstep mask coverage lists the fields, lockstep mask suggest proposes classes.")
+		}
 	}
 }
 

@@ -74,7 +74,8 @@ func TestVerdicts(t *testing.T) {
 		healthy bool
 		waiting []environment.Waiting
 	}{
-		"healthy": {sound, true, true, []environment.Waiting{decided}}, "broken": {broken, true, false, nil}, "away": {sound, false, false, nil},
+		"healthy": {sound, true, true, []environment.Waiting{decided}}, "unclassified": {sound, true, true, []environment.Waiting{{To: "staging", Domain: "orders", Code: "unclassified", Events: 3}}},
+		"broken": {broken, true, false, nil}, "away": {sound, false, false, nil},
 		"withheld": {sound, true, false, []environment.Waiting{decided, fault}},
 	} {
 		a := gather(t, environments(t, c.ledger, c.ready, c.waiting...))
