@@ -87,9 +87,16 @@ func (o *fields) of(sort string, made func() *Field) *Field {
 	return f
 }
 
+// coordinate is what a number is that says where somebody is, if the schema says
+// nothing of it: a token lies on a map, too, wherever that is.
+var coordinate = (&Shape{Minimum: big.NewRat(-90, 1), Maximum: big.NewRat(90, 1)}).Compile()
+
 func (m *Masker) field(technique Technique, class Class, shape *Shape, kind Kind) *Field {
 	if shape == nil {
 		shape = &Shape{}
+	}
+	if technique == Token && class == Location && kind == Number && !shape.Integer && shape.anyNumber() && len(shape.Enum) == 0 {
+		shape = coordinate
 	}
 	f := &Field{masker: m, class: class, shape: shape, kind: kind, technique: technique, recipe: m.recipes[class], make: makerOf(technique), needsEvent: technique.NeedsEvent()}
 	if f.recipe == nil || f.recipe.Technique != technique && technique != Token && technique != Redact {

@@ -37,6 +37,7 @@ const (
 	FormAccount    Form = "account"     // an IBAN for an IBAN, a card number for a card number, else opaque
 	FormDate       Form = "date"        // a day between 1970 and 2069 (15 bits)
 	FormDateTime   Form = "date-time"   // a second of such a day, in UTC (31 bits)
+	FormMoment     Form = "moment"      // a day for a day, written as YYYY-MM-DD or DD.MM.YYYY (15 bits); else date-time
 	FormHex        Form = "hex"         // 32 hexadecimal digits (128 bits)
 	FormHostname   Form = "hostname"    // a host under example.com, .org or .net (80 bits)
 	FormTime       Form = "time"        // a time of day in UTC (16 bits)
@@ -122,6 +123,7 @@ var forms = map[Form]*form{
 	FormDateTime: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.time().AppendFormat(dst, time.RFC3339)
 	}).within(20, 20, dayClass+`T`+timeClass),
+	FormMoment: formOf(writeMoment).within(10, 20, dayClass+`(?:T`+timeClass+`)?|[0-9]{2}\.[0-9]{2}\.[0-9]{4}`),
 	FormTime: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.time().AppendFormat(dst, "15:04:05Z07:00")
 	}).within(9, 9, timeClass),
@@ -177,6 +179,30 @@ func writeID(dst []byte, b *bitStream, text []byte) []byte {
 		}
 	}
 	return strconv.AppendInt(dst, 1+int64(b.uint64()%maxSafeInteger), 10)
+}
+
+// writeMoment writes a day for what is one, as it is written, and else a second.
+func writeMoment(dst []byte, b *bitStream, text []byte) []byte {
+	layout := time.RFC3339
+	if len(text) == len(time.DateOnly) {
+		switch {
+		case digitsBut(text, 4, 7, '-'):
+			layout = time.DateOnly
+		case digitsBut(text, 2, 5, '.'):
+			layout = "02.01.2006"
+		}
+	}
+	return b.time().AppendFormat(dst, layout)
+}
+
+// digitsBut reports whether all of a text are digits, but for a separator at two places.
+func digitsBut(text []byte, i, j int, separator byte) bool {
+	for at, c := range text {
+		if isSeparator := at == i || at == j; isSeparator && c != separator || !isSeparator && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 func writeHex(dst []byte, b *bitStream, _ []byte) []byte {

@@ -421,6 +421,42 @@ func TestTokensBeyondAPattern(t *testing.T) {
 	}
 }
 
+// A map would have nowhere to show a place, where the schema doesn't bound coordinates.
+func TestCoordinatesLieOnTheMap(t *testing.T) {
+	m := masker(t, tokens())
+	for _, value := range []string{"52.520008", "-13.404954", "13"} {
+		for _, shape := range []*Shape{nil, {Minimum: big.NewRat(-180, 1), Maximum: big.NewRat(180, 1)}} {
+			n, ok := new(big.Rat).SetString(replace(t, m, Token, Location, num(value), shape))
+			if !ok || n.Cmp(big.NewRat(180, 1)) > 0 || n.Cmp(big.NewRat(-180, 1)) < 0 || shape == nil && n.Cmp(big.NewRat(90, 1)) > 0 {
+				t.Errorf("%s: %v", value, n)
+			}
+		}
+	}
+	if out := replace(t, m, Token, Location, num("52520008"), &Shape{Integer: true}); strings.Contains(out, ".") {
+		t.Errorf("%s is no integer", out)
+	}
+}
+
+// Who reads a field of days as days would fail in a destination, where the schema names
+// no format, and it would not join with one where it does.
+func TestDaysStayDays(t *testing.T) {
+	m := masker(t, tokens())
+	asDay := replace(t, m, Token, Date, str("1990-05-17"), &Shape{Format: "date"})
+	if free := replace(t, m, Token, Date, str("1990-05-17"), nil); free != asDay {
+		t.Errorf("%s where the schema says that it is a date, and else %s", asDay, free)
+	}
+	for value, want := range map[string]string{
+		"17.05.1990": `^"[0-3][0-9]\.[01][0-9]\.(19|20)[0-9]{2}"$`, "1990-05-17T08:00:00Z": `T[0-9:]{8}Z"$`, "May 1990": `T[0-9:]{8}Z"$`, "17/05/1990": `T[0-9:]{8}Z"$`, "1990.05.17": `T[0-9:]{8}Z"$`,
+	} {
+		if out := replace(t, m, Token, Date, str(value), nil); !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("%s: %s", value, out)
+		}
+	}
+	if out := replace(t, m, Token, Date, str("1990-05-17"), &Shape{Format: "date-time"}); !strings.HasSuffix(out, `Z"`) {
+		t.Errorf("%s is no date-time", out)
+	}
+}
+
 // An identifier that one service writes as a number and another as a string would not
 // join any more, and who reads the string as a number would fail.
 func TestNumbersWrittenAsStrings(t *testing.T) {

@@ -138,7 +138,7 @@ var collisions = map[Technique]string{
 	Pass:      "never",
 	Redact:    "always",
 	Drop:      "always: nothing is left of either",
-	Token:     "with odds of about n²/2^81 among n values in most forms, n²/2^65 among people's names, n²/2^54 among numbers, n²/2^43 among streets, n²/2^30 among telephone numbers; often among cities, IPv4 addresses, dates, and where the schema leaves little room",
+	Token:     "with odds of about n²/2^81 among n values in most forms, n²/2^65 among people's names, n²/2^54 among numbers, n²/2^30 among coordinates, n²/2^43 among streets, n²/2^30 among telephone numbers; often among cities, IPv4 addresses, dates, and where the schema leaves little room",
 	FPE:       "never",
 	DateShift: "never those of one subject; those of different subjects may",
 	Bucket:    "if they lie in one interval",
