@@ -110,6 +110,11 @@
 // ranges (ip) and dates are fewer than that, and collide. Where two values must
 // never become one, use fpe or encrypt, which are bijections.
 //
+// Equal values have one token wherever schemas demand the same of them, or as little
+// as the token's form meets. Where one schema demands a pattern or a length that the
+// form doesn't, and another none, they have two: give both the same pattern if they
+// are to join. A number and the same number written as a string have one as an id.
+//
 // The keys of hashes, noise, shifted dates, fpe and encryption are derived
 // apart, so that none of these tells anything of a token.
 //
