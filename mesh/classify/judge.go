@@ -57,6 +57,7 @@ func judge(g *group) *judged {
 	} else {
 		j.likeliest(found)
 	}
+	j.unseen()
 	if j.kin(); g.key.keys && redacts(j.class) {
 		j.instead(mask.Name, "but names can't be redacted")
 	}
@@ -90,6 +91,20 @@ func (j *judged) likeliest(found []detect.Suggestion) {
 	j.class, j.confidence, j.evidence = best.Class, best.Confidence, best.Evidence
 	if j.class == mask.Internal && (j.confidence <= repeated || j.group.inMap) && j.group.values.kinds["string"] {
 		j.instead(mask.Name, "but it may as well be a name that tells whose it is")
+	}
+}
+
+// unseen takes a class that passes from fields of which there is no sample, and whose
+// name alone says little.
+func (j *judged) unseen() {
+	if !passes(j.class) || len(j.group.values.samples) > 0 || j.confidence >= certain {
+		return
+	}
+	switch kinds := j.group.values.kinds; {
+	case kinds["string"]:
+		j.instead(mask.Name, "but no sample says so")
+	case kinds["number"]:
+		j.instead(mask.Amount, "but no sample says so")
 	}
 }
 
