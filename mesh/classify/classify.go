@@ -76,7 +76,7 @@ type group struct {
 	called string // the name that is looked at
 	fields []field
 	values values
-	inMap  bool // they are values in maps whose names nobody lists
+	inMap  bool // they are values in maps whose names nobody lists, or may be
 	// enumerated are fields of the same name that need no class, because the schema
 	// enumerates their values.
 	enumerated []field

@@ -130,10 +130,13 @@ func TestProposalsFitTheSchema(t *testing.T) {
 	const schema = `{"type":"object","properties":{
 		"id":{"type":"string","pattern":"^ev_"}, "code":{"type":"string","pattern":"^[A-Z]{3}$"}, "heading":{"type":"integer","minimum":0,"maximum":359}, "use":{"enum":["a","b"]},
 		"values":{"type":"object","patternProperties":{"^value(String|Code)$":{"type":"string"}},"additionalProperties":false}, "sensors":{"type":"object","patternProperties":{"^s_[0-9]+$":{"type":"number"}},"additionalProperties":false},
+		"either":{"type":"object","properties":{"use":{"anyOf":[{"const":""},{"type":"string","format":"email"}]}}},
+		"both":{"type":"object","patternProperties":{"^(on|off)$":{"type":"boolean"}},"additionalProperties":{"type":"boolean"}}, "codes":{"type":"object","patternProperties":{"^[a-z]{3}$":{"type":"boolean"}},"additionalProperties":false},
 		"other":{"type":"object","properties":{"use":{"type":"string"}}}, "notes":{"type":"object","additionalProperties":{"type":"string"}}}}`
 	event := func(i int) map[string]any {
 		return map[string]any{
 			"id": fmt.Sprintf("ev_%d", i), "code": []string{"ABC", "XYZ"}[i%2], "heading": i, "use": "a", "values": map[string]any{"valueString": firstNames[i%6]}, "sensors": map[string]any{"s_1": 1.5}, "other": map[string]any{"use": "whatever " + firstNames[i%6]},
+			"either": map[string]any{"use": "someone@mail.invalid"}, "both": map[string]any{strings.ToLower(firstNames[i%6]): true}, "codes": map[string]any{},
 			"notes": map[string]any{"call " + firstNames[i%6] + " on +4930123456": "x", "1": "y"},
 		}
 	}
@@ -148,7 +151,7 @@ func TestProposalsFitTheSchema(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
-		if strings.Contains(string(masked), firstNames[i%6]) || !strings.Contains(string(masked), `"use":"a"`) || !strings.Contains(string(masked), `"valueString"`) {
+		if strings.Contains(strings.ToLower(string(masked)), strings.ToLower(firstNames[i%6])) || strings.Contains(string(masked), "someone") || !strings.Contains(string(masked), `"use":"a"`) || !strings.Contains(string(masked), `"valueString"`) {
 			t.Errorf("%s\n%s", masked, text)
 		}
 	}

@@ -250,7 +250,7 @@ func (w *drawing) draw(s *sketch, pointer, called string, beside kin) {
 		return
 	case s.values.seen > 0 && s.objects+s.arrays == 0:
 		f := field{subject: w.subject, pointer: pointer, kin: beside}
-		w.groups = append(w.groups, &group{key: key{subject: w.subject, pointer: pointer}, called: called, fields: []field{f}, values: s.values})
+		w.groups = append(w.groups, &group{key: key{subject: w.subject, pointer: pointer}, called: called, fields: []field{f}, values: s.values, inMap: strings.HasSuffix(pointer, "/*")})
 		return
 	}
 	if s.item != nil {

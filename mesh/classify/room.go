@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"regexp"
 	"slices"
 	"sync"
 
@@ -27,16 +28,9 @@ var tokens = sync.OnceValue(func() *mask.Masker {
 })
 
 // tight reports whether the schema leaves no room for tokens of class at f.
-func (f field) tight(class mask.Class, keys bool) bool {
+func (f field) tight(class mask.Class) bool {
 	m := tokens()
-	if m == nil {
-		return false
-	}
-	return slices.ContainsFunc(f.shapes, func(shape *mask.Shape) bool {
-		if keys {
-			_, err := m.KeyToken(class, "x", shape)
-			return err != nil
-		}
+	return m != nil && slices.ContainsFunc(f.shapes, func(shape *mask.Shape) bool {
 		return slices.ContainsFunc(f.kinds, func(name string) bool {
 			kind, text := mask.String, "x"
 			switch name {
@@ -49,6 +43,22 @@ func (f field) tight(class mask.Class, keys bool) bool {
 			_, err := m.Field(class, shape, false, kind).Append(nil, kind, []byte(text), nil)
 			return err != nil
 		})
+	})
+}
+
+// spelled are patterns that spell out what they admit.
+var spelled = regexp.MustCompile(`^\^[A-Za-z0-9_()|?:-]+\$$`)
+
+// lists reports whether the schema's patterns list the names that a map may have, and
+// leave no room for tokens: these are the schema's own words.
+func (f field) lists(class mask.Class) bool {
+	m := tokens()
+	return m != nil && len(f.shapes) > 0 && !slices.ContainsFunc(f.shapes, func(shape *mask.Shape) bool {
+		if shape == nil || !slices.ContainsFunc(shape.Patterns, spelled.MatchString) {
+			return true
+		}
+		_, err := m.KeyToken(class, "x", shape)
+		return err == nil
 	})
 }
 
@@ -65,7 +75,7 @@ func (j *judged) room() {
 	}
 	var without []field
 	for _, f := range j.group.fields {
-		if f.tight(j.class, j.group.key.keys) {
+		if j.group.key.keys && f.lists(j.class) || !j.group.key.keys && f.tight(j.class) {
 			without = append(without, f)
 		}
 	}
@@ -93,10 +103,16 @@ func (j *judged) room() {
 // spare leaves as they are the fields of the same name whose values the schema
 // enumerates: a class by name would mask them, too.
 func (j *judged) spare() {
-	if passes(j.class) || j.class == mask.Sensitive || len(j.group.enumerated) == 0 || len(j.group.enumerated) > maxApart {
+	if passes(j.class) || j.class == mask.Sensitive {
 		return
 	}
-	j.apart = append(j.apart, apart{j.group.enumerated, mask.Internal, "the schema lists the values there"})
+	// At one place the schema may list the values of one alternative, and not of another.
+	listed := slices.DeleteFunc(slices.Clone(j.group.enumerated), func(e field) bool {
+		return slices.ContainsFunc(j.group.fields, func(f field) bool { return f.subject == e.subject && f.pointer == e.pointer })
+	})
+	if len(listed) > 0 && len(listed) <= maxApart {
+		j.apart = append(j.apart, apart{listed, mask.Internal, "the schema lists the values there"})
+	}
 }
 
 // proposals are what is proposed for the group: by name, and for the fields that

@@ -38,7 +38,7 @@ type Place struct {
 	// Shape is what the schema demands of a value there; nil for names and containers.
 	Shape *mask.Shape `json:"-"`
 	// NameShapes are what the schema demands of names in a map, one for each of the
-	// ways in which it admits some; empty where it demands nothing.
+	// ways in which it admits some, nil where it demands nothing.
 	NameShapes []*mask.Shape `json:"-"`
 	// Condition is the overlay's for this class; empty if there is none.
 	Condition string `json:"condition,omitempty"`

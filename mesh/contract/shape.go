@@ -88,7 +88,7 @@ func (s *spot) names(name string) *mask.Shape {
 }
 
 // nameShapes are what names returns for some names or other, as far as one pattern
-// each admits them.
+// each admits them; nil among them where others are admitted, too.
 func (s *spot) nameShapes() []*mask.Shape {
 	var ways [][]string
 	admitted := !s.closed
@@ -103,9 +103,7 @@ func (s *spot) nameShapes() []*mask.Shape {
 	}
 	var shapes []*mask.Shape
 	for _, patterns := range ways {
-		if shape := s.namesOf(patterns); shape != nil {
-			shapes = append(shapes, shape)
-		}
+		shapes = append(shapes, s.namesOf(patterns))
 	}
 	return shapes
 }
