@@ -257,14 +257,14 @@ func (c *Collector) Proposals() []Proposal {
 		all = append(all, judge(c.groups[k]))
 	}
 	join(all)
-	somebody := personal(all)
-	outlined, proposals := c.outlined(somebody)
+	who := personal(all)
+	outlined, proposals := c.outlined(who)
 	for _, g := range outlined {
 		all = append(all, judge(g))
 	}
 	join(all)
 	for _, j := range all {
-		j.doubt(somebody)
+		j.doubt(who)
 		proposals = append(proposals, j.proposals()...)
 	}
 	slices.SortStableFunc(proposals, func(a, b Proposal) int { return strings.Compare(a.sort(), b.sort()) })
