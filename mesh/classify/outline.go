@@ -219,7 +219,7 @@ func byName(groups []*group) []*group {
 			known[g.called], all = g, append(all, g)
 			continue
 		}
-		first.fields = append(first.fields, g.fields...)
+		first.fields, first.inMap = append(first.fields, g.fields...), first.inMap || g.inMap
 		for _, sample := range g.values.samples {
 			first.values.add(sample)
 		}

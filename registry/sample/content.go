@@ -17,6 +17,10 @@ const (
 	contentEncoding = "contentEncoding"
 )
 
+// maxHeld bounds how many strings hold each other: each escapes what it holds anew, so
+// that they grow with a power of it.
+const maxHeld = 4
+
 // contents are texts to try that hold what the schemas say they do.
 func (m *maker) contents(all []*v5.Schema, name string, depth int) []string {
 	isJSON, isBase64 := false, false
@@ -40,8 +44,12 @@ func (m *maker) contents(all []*v5.Schema, name string, depth int) []string {
 	switch {
 	case isJSON:
 		var value any = map[string]any{}
-		if made, ok := m.value(held, name, depth+1); ok && len(held) > 0 {
-			value = made
+		if len(held) > 0 && m.held < maxHeld {
+			m.held++
+			if made, ok := m.value(held, name, depth+1); ok {
+				value = made
+			}
+			m.held--
 		}
 		written, err := json.Marshal(value)
 		if err != nil {

@@ -28,6 +28,7 @@ type maker struct {
 	optional bool
 	unread   func(*v5.Schema, string) (*v5.Schema, error) // made when it is needed
 	left     int
+	held     int // strings that hold the value at hand
 	finds    int
 	made     int // values so far, to tell them apart
 	// path are the schemas that the value at hand is inside of: an optional property

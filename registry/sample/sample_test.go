@@ -331,6 +331,10 @@ func TestContents(t *testing.T) {
 	if blob, err := base64.StdEncoding.DecodeString(got.Blob); err != nil || len(blob) == 0 {
 		t.Errorf("%s, %v", got.Blob, err)
 	}
+	endless, err := sample.Of(bundle(t, `{"type":"object","required":["in"],"properties":{"in":{"type":"string","x-lockstep-content":"json","contentSchema":{"$ref":"#"}}}}`))
+	if err != nil || len(endless) > 1000 {
+		t.Errorf("strings that hold each other without end: %d bytes, %v", len(endless), err)
+	}
 	if got.Short == "" {
 		t.Error("what has no room for its content is missing")
 	}
