@@ -39,7 +39,7 @@ func Field(name, format string, samples []string) []Suggestion {
 		c.add(class, 0.9, fmt.Sprintf("the schema gives it the format %s", format))
 	}
 	c.byContent(samples)
-	if slices.ContainsFunc(samples, func(sample string) bool { return !isCode(sample) }) {
+	if !areCodes(samples) {
 		// Whatever its name promises, it isn't just a state or a kind.
 		c.found = slices.DeleteFunc(c.found, func(s Suggestion) bool { return s.Class == mask.Internal })
 	}
@@ -156,6 +156,22 @@ func (c *collector) byContent(samples []string) {
 	case few && numbers == 0:
 		c.add(mask.Internal, 0.4, fmt.Sprintf("%d samples have only %d different values: it may be a state or a kind", total, len(distinct)))
 	}
+}
+
+// areCodes reports whether samples may be states or kinds: all are codes, none has an
+// identifier in it, and they recur, unless they are numbers.
+func areCodes(samples []string) bool {
+	distinct, numbers := map[string]bool{}, 0
+	for _, sample := range samples {
+		if !isCode(sample) || slices.ContainsFunc(scan.Text(sample), func(h scan.Hit) bool { return h.Kind != scan.Date }) {
+			return false
+		}
+		if strings.Trim(sample, "0123456789.") == "" {
+			numbers++
+		}
+		distinct[sample] = true
+	}
+	return len(samples) < fewSamples || numbers == len(samples) || len(distinct)*2 <= len(samples)
 }
 
 // isCode reports whether a text is such as programs use for states and kinds,
