@@ -41,7 +41,8 @@ type origin struct {
 	js      jetstream.JetStream
 	events  map[uint64]*nats.Msg // by origin sequence; of a released one what was released
 	records []*nats.Msg
-	sent    int // how often it was asked for events
+	sent    int  // how often it was asked for events
+	twice   bool // it writes each event twice, as if a repair that was cut had asked, too
 }
 
 func newOrigin(t *testing.T, js jetstream.JetStream, sent []*nats.Msg) *origin {
@@ -84,8 +85,14 @@ func (o *origin) answer(m *nats.Msg) {
 			for name, values := range is.Header {
 				again.Header[name] = values
 			}
-			_, err := o.js.PublishMsg(o.t.Context(), again)
-			o.must(err)
+			copies := 1
+			if o.twice {
+				copies = 2
+			}
+			for range copies {
+				_, err := o.js.PublishMsg(o.t.Context(), again)
+				o.must(err)
+			}
 			written.Sequences = append(written.Sequences, sequence)
 		}
 	}

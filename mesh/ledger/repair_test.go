@@ -256,6 +256,46 @@ func TestRepairAndUndo(t *testing.T) {
 	}
 }
 
+// Guards against an undo that leaves what it should take out because it was taken out
+// and put back meanwhile: a copy that came twice, which the next repair took for a
+// duplicate, once and again.
+func TestUndoOfWhatCameTwice(t *testing.T) {
+	js, base := repairable(t), whole(t)
+	o := newOrigin(t, js, base)
+	o.twice = true
+	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	arrive(t, js, without(slices.Clone(base), index(base, 42)))
+	settled(t, d)
+	was := contents(t, js)
+	first := repairAll(t, d)
+	if len(first) != 2 {
+		t.Fatalf("%d repairs: nothing was taken for a duplicate", len(first))
+	}
+	undo := func(id uint64) {
+		t.Helper()
+		if a := d.Undo(t.Context(), ledger.UndoRequest{ID: id, By: "test"}); a.Problem != nil {
+			t.Fatalf("not undone: %+v", a.Problem)
+		}
+	}
+	undo(first[1])
+	again := repairAll(t, d)
+	identical(t, js, o, d)
+	for _, id := range again {
+		undo(id)
+	}
+	undo(first[0])
+	differ(t, contents(t, js), was)
+	if r := settled(t, d); r.Missing != 1 {
+		t.Errorf("after the undo: %+v", r)
+	}
+	repairAll(t, d)
+	identical(t, js, o, d)
+}
+
 // broken is what arrives with every kind of damage that takes something out of the
 // domain's stream or puts something into it.
 func broken(m []*nats.Msg) []*nats.Msg {

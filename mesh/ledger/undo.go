@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -218,6 +219,7 @@ func (s *domain) since(ctx context.Context, repair Record, before, id uint64) (c
 	}
 	defer reader.Close()
 	prefix := strconv.FormatUint(id, 10) + "."
+	var again []came
 	var f wire.Fields
 	for at := uint64(0); at < ends[ofEvents]; {
 		select {
@@ -228,10 +230,10 @@ func (s *domain) since(ctx context.Context, repair Record, before, id uint64) (c
 				mark := string(f.Get(wire.HeaderRestored))
 				_, planned := slices.BinarySearch(repair.Resend, f.Number(wire.HeaderOriginSequence))
 				switch {
-				case len(mark) > len(prefix) && mark[:len(prefix)] == prefix:
+				case strings.HasPrefix(mark, prefix):
 					restored = append(restored, mark)
-				case mark == "" && len(f.Get(wire.HeaderRepair)) > 0 && planned && (before == 0 || at <= before):
-					copies = append(copies, at)
+				case len(f.Get(wire.HeaderRepair)) > 0 && planned:
+					again = append(again, came{at, mark})
 				}
 			}
 			b.Release()
@@ -241,5 +243,42 @@ func (s *domain) since(ctx context.Context, repair Record, before, id uint64) (c
 			return nil, nil, ctx.Err()
 		}
 	}
+	for _, c := range again {
+		first, err := s.first(ctx, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		if first > repair.After && (before == 0 || first <= before) {
+			copies = append(copies, c.at)
+		}
+	}
 	return copies, restored, nil
+}
+
+// came is a message that came again: where it stands, and the mark of the undo that
+// put it there, if one did.
+type came struct {
+	at   uint64
+	mark string
+}
+
+// first is where a message stood first, before repairs took it out and undos put it
+// back; 0 if that is not on record.
+func (s *domain) first(ctx context.Context, c came) (uint64, error) {
+	for c.mark != "" {
+		_, place, _ := strings.Cut(c.mark, ".")
+		at, err := strconv.ParseUint(place, 10, 64)
+		if err != nil || at == 0 || at >= c.at {
+			return 0, nil //nolint:nilerr // no undo leaves such a mark
+		}
+		r, _, err := s.saved(ctx, at)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		c = came{at, r.Header.Get(wire.HeaderRestored)}
+	}
+	return c.at, nil
 }
