@@ -42,6 +42,7 @@ type origin struct {
 	events  map[uint64]*nats.Msg // by origin sequence; of a released one what was released
 	records []*nats.Msg
 	sent    int  // how often it was asked for events
+	mute    bool // it does not send again what it is asked for
 	twice   bool // it writes each event twice, as if a repair that was cut had asked, too
 }
 
@@ -71,11 +72,14 @@ func sequenceOf(m *nats.Msg) uint64 {
 
 func (o *origin) answer(m *nats.Msg) {
 	var written ledger.Written
-	if strings.HasSuffix(m.Subject, wire.VerbLeaves) {
+	switch {
+	case strings.HasSuffix(m.Subject, wire.VerbLeaves):
 		var q ledger.LeavesRequest
 		o.must(json.Unmarshal(m.Data, &q))
 		written.To = o.leaves(q)
-	} else {
+	case o.mute:
+		return
+	default:
 		var q ledger.ResendRequest
 		o.must(json.Unmarshal(m.Data, &q))
 		o.sent++

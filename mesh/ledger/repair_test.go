@@ -1,8 +1,10 @@
 package ledger_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -294,6 +296,52 @@ func TestUndoOfWhatCameTwice(t *testing.T) {
 	}
 	repairAll(t, d)
 	identical(t, js, o, d)
+}
+
+// Guards against an undo that leaves what it should take out because it came late:
+// after another repair had begun, which found more before it and did not get to it.
+func TestUndoOfWhatCameLate(t *testing.T) {
+	js, base := repairable(t), more(1, 300, ledger.Digest{})
+	o := newOrigin(t, js, base)
+	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	arrive(t, js, without(slices.Clone(base), index(base, 272)))
+	settled(t, d)
+	o.mute = true
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if a := d.Repair(ctx, ledger.RepairRequest{By: "test"}); a.Problem == nil || a.Domains[0].ID == 0 {
+		t.Fatalf("the repair was not cut: %+v", a)
+	}
+	o.mute = false
+	stream, err := js.Stream(t.Context(), "ORDERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := uint64(2); at <= 200; at += 8 { // in more segments than one repair gets to
+		if err := stream.DeleteMsg(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settled(t, d)
+	was := contents(t, js)
+	if a := d.Repair(t.Context(), ledger.RepairRequest{By: "test"}); a.Problem != nil || a.Domains[0].Remaining == 0 {
+		t.Fatalf("the second repair: %+v", a)
+	}
+	late := &nats.Msg{Subject: o.events[272].Subject, Data: o.events[272].Data, Header: nats.Header{wire.HeaderRepair: {"2026-01-02T03:04:05Z"}}}
+	maps.Copy(late.Header, o.events[272].Header)
+	arrive(t, js, []*nats.Msg{late})
+	repairAll(t, d)
+	differ(t, contents(t, js), o.wanted())
+	for _, id := range repairs(t, js) {
+		if a := d.Undo(t.Context(), ledger.UndoRequest{ID: id, By: "test"}); a.Problem != nil {
+			t.Fatalf("not undone: %+v", a.Problem)
+		}
+	}
+	differ(t, contents(t, js), was)
 }
 
 // broken is what arrives with every kind of damage that takes something out of the

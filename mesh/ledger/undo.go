@@ -51,7 +51,7 @@ func (d *Desk) undo(ctx context.Context, q UndoRequest) (UndoAnswer, error) {
 			release()
 		}
 	}()
-	before, err := s.notUndone(ctx, q.ID)
+	limits, err := s.notUndone(ctx, q.ID, asked)
 	if err != nil {
 		return a, failed(op, err)
 	}
@@ -59,7 +59,7 @@ func (d *Desk) undo(ctx context.Context, q UndoRequest) (UndoAnswer, error) {
 	if err := s.note(ctx, record); err != nil {
 		return a, failed(op, err)
 	}
-	err = s.putBack(ctx, asked, before, &record)
+	err = s.putBack(ctx, asked, limits, &record)
 	s.step(stepDone)
 	a.Restored, a.Removed = record.Restored, record.Removed
 	if err := s.finish(ctx, record, err); err != nil {
@@ -101,10 +101,11 @@ func (d *Desk) asked(ctx context.Context, id uint64) (Record, error) {
 	return r, nil
 }
 
-// notUndone refuses to undo a repair twice, and says up to which sequence of the
-// domain's stream events can have come again because of it: where the next repair
-// began, or 0 if there was none.
-func (s *domain) notUndone(ctx context.Context, id uint64) (before uint64, err error) {
+// notUndone refuses to undo a repair twice, and says of those events that later
+// repairs had sent again, too, up to which sequence of the domain's stream they can
+// have come because of this one: where the next of those began. What this one asked
+// for may come after others have begun that did not.
+func (s *domain) notUndone(ctx context.Context, id uint64, repair Record) (limits map[uint64]uint64, err error) {
 	err = s.records(ctx, actionUndo, func(_ uint64, r Record) error {
 		if r.ID != id || r.Phase != phaseDone {
 			return nil
@@ -112,15 +113,22 @@ func (s *domain) notUndone(ctx context.Context, id uint64) (before uint64, err e
 		return &Error{Code: CodeNoRepair, Op: fmt.Sprintf("undo repair %d", id), Cause: fmt.Errorf("%s undid it on %s", r.By, r.At.Format("2006-01-02 15:04:05 MST"))}
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	limits = map[uint64]uint64{}
 	err = s.records(ctx, actionRepair, func(at uint64, r Record) error {
-		if at > id && r.Phase == phaseAsked && before == 0 {
-			before = r.After
+		if at <= id || r.Phase != phaseAsked {
+			return nil
+		}
+		for _, sequence := range r.Resend {
+			_, planned := slices.BinarySearch(repair.Resend, sequence)
+			if _, earlier := limits[sequence]; planned && !earlier {
+				limits[sequence] = r.After
+			}
 		}
 		return nil
 	})
-	return before, err
+	return limits, err
 }
 
 // records hands on what stream AUDIT keeps of one action on the domain.
@@ -152,8 +160,8 @@ func (s *domain) records(ctx context.Context, action string, take func(uint64, R
 }
 
 // putBack puts back what a repair took out, then takes out what came in its place.
-func (s *domain) putBack(ctx context.Context, repair Record, before uint64, record *Record) error {
-	copies, restored, err := s.since(ctx, repair, before, record.ID)
+func (s *domain) putBack(ctx context.Context, repair Record, limits map[uint64]uint64, record *Record) error {
+	copies, restored, err := s.since(ctx, repair, limits, record.ID)
 	if err != nil {
 		return err
 	}
@@ -202,7 +210,7 @@ func (s *domain) taken(ctx context.Context, at uint64) (bool, error) {
 
 // since finds, in what was stored since a repair began, the events that came again
 // because of it, and what an undo of it has put back.
-func (s *domain) since(ctx context.Context, repair Record, before, id uint64) (copies []uint64, restored []string, err error) {
+func (s *domain) since(ctx context.Context, repair Record, limits map[uint64]uint64, id uint64) (copies []uint64, restored []string, err error) {
 	ends, err := s.current().ends(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -228,12 +236,13 @@ func (s *domain) since(ctx context.Context, repair Record, before, id uint64) (c
 				at = b.Places[i].Sequence
 				f.Parse(b.Messages[i].Header)
 				mark := string(f.Get(wire.HeaderRestored))
-				_, planned := slices.BinarySearch(repair.Resend, f.Number(wire.HeaderOriginSequence))
+				sequence := f.Number(wire.HeaderOriginSequence)
+				_, planned := slices.BinarySearch(repair.Resend, sequence)
 				switch {
 				case strings.HasPrefix(mark, prefix):
 					restored = append(restored, mark)
 				case len(f.Get(wire.HeaderRepair)) > 0 && planned:
-					again = append(again, came{at, mark})
+					again = append(again, came{sequence, at, mark})
 				}
 			}
 			b.Release()
@@ -248,7 +257,8 @@ func (s *domain) since(ctx context.Context, repair Record, before, id uint64) (c
 		if err != nil {
 			return nil, nil, err
 		}
-		if first > repair.After && (before == 0 || first <= before) {
+		limit, limited := limits[c.sequence]
+		if first > repair.After && (!limited || first <= limit) {
 			copies = append(copies, c.at)
 		}
 	}
@@ -258,8 +268,9 @@ func (s *domain) since(ctx context.Context, repair Record, before, id uint64) (c
 // came is a message that came again: where it stands, and the mark of the undo that
 // put it there, if one did.
 type came struct {
-	at   uint64
-	mark string
+	sequence uint64 // at the origin
+	at       uint64
+	mark     string
 }
 
 // first is where a message stood first, before repairs took it out and undos put it
@@ -278,7 +289,7 @@ func (s *domain) first(ctx context.Context, c came) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		c = came{at, r.Header.Get(wire.HeaderRestored)}
+		c.at, c.mark = at, r.Header.Get(wire.HeaderRestored)
 	}
 	return c.at, nil
 }
