@@ -165,3 +165,27 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("said %+v\ndid  %+v", said, is)
 	}
 }
+
+// Guards against a repair that finds nothing to do because not all was read yet.
+func TestRepairRightAfterTheStart(t *testing.T) {
+	js, base := damaged(t)
+	o := newOrigin(t, js, base)
+	for range 5 {
+		d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := d.Repair(t.Context(), ledger.RepairRequest{By: "ann", Dry: true})
+		d.Close()
+		if a.Problem != nil || len(a.Domains[0].Found) != 2 || len(a.Domains[0].Surplus) != 2 {
+			t.Fatalf("answered %+v %+v", a, a.Problem)
+		}
+	}
+	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	repairAll(t, d)
+	identical(t, js, o, d)
+}

@@ -73,6 +73,9 @@ func (s *domain) repair(ctx context.Context, by string, dry bool) (r Repair, err
 	defer release()
 	v := s.current()
 	defer func() { r.Remaining, r.Beyond = v.remaining() }()
+	if err := s.caughtUp(ctx, v); err != nil {
+		return r, failed(op, err)
+	}
 	if err := s.learn(ctx, v, by); err != nil {
 		return r, failed(op, err)
 	}
@@ -95,9 +98,35 @@ func (s *domain) repair(ctx context.Context, by string, dry bool) (r Repair, err
 	record.ID = r.ID
 	s.step(stepPlanned)
 	err = s.mend(ctx, v, &record)
+	if err == nil {
+		err = s.caughtUp(ctx, v) // what came twice, another repair had asked for, too
+	}
 	r.Resent, r.Removed = record.Resent, record.Removed
 	s.step(stepDone)
 	return r, failed(op, s.finish(ctx, record, err))
+}
+
+// caughtUp waits until all that is stored has been read: what was not is not known to
+// differ, and right after the start that is most.
+func (s *domain) caughtUp(ctx context.Context, v *Verifier) error {
+	ends, err := v.ends(ctx)
+	if err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, comeTimeout)
+	defer cancel()
+	read := ends
+	err = v.await(waiting, func() bool {
+		read = v.read
+		return read[ofEvents] >= ends[ofEvents] && read[ofRecords] >= ends[ofRecords]
+	})
+	if err != nil && ctx.Err() == nil {
+		return &Error{
+			Code: CodeBusy, Op: "learn what differs", Cure: "ask again later: the more is stored, the longer it takes after a start",
+			Cause: fmt.Errorf("not all that is stored has been read since the start: %d of %d messages", min(read[ofEvents], ends[ofEvents]), ends[ofEvents]),
+		}
+	}
+	return err
 }
 
 // mend does what is planned: first what was missing or different comes again, so
