@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -41,9 +42,9 @@ type origin struct {
 	js      jetstream.JetStream
 	events  map[uint64]*nats.Msg // by origin sequence; of a released one what was released
 	records []*nats.Msg
-	sent    int  // how often it was asked for events
-	mute    bool // it does not send again what it is asked for
-	twice   bool // it writes each event twice, as if a repair that was cut had asked, too
+	sent    int         // how often it was asked for events
+	mute    atomic.Bool // it does not send again what it is asked for
+	twice   bool        // it writes each event twice, as if a repair that was cut had asked, too
 }
 
 func newOrigin(t *testing.T, js jetstream.JetStream, sent []*nats.Msg) *origin {
@@ -77,7 +78,7 @@ func (o *origin) answer(m *nats.Msg) {
 		var q ledger.LeavesRequest
 		o.must(json.Unmarshal(m.Data, &q))
 		written.To = o.leaves(q)
-	case o.mute:
+	case o.mute.Load():
 		return
 	default:
 		var q ledger.ResendRequest

@@ -303,20 +303,24 @@ func TestUndoOfWhatCameTwice(t *testing.T) {
 func TestUndoOfWhatCameLate(t *testing.T) {
 	js, base := repairable(t), more(1, 300, ledger.Digest{})
 	o := newOrigin(t, js, base)
-	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
+	ctx, cut := context.WithCancel(t.Context())
+	defer cut()
+	d, err := ledger.ServeObserved(js.Conn(), "staging", fromProduction, func(step string) {
+		if step == "planned" {
+			cut()
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
 	arrive(t, js, without(slices.Clone(base), index(base, 272)))
 	settled(t, d)
-	o.mute = true
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
+	o.mute.Store(true)
 	if a := d.Repair(ctx, ledger.RepairRequest{By: "test"}); a.Problem == nil || a.Domains[0].ID == 0 {
 		t.Fatalf("the repair was not cut: %+v", a)
 	}
-	o.mute = false
+	o.mute.Store(false)
 	stream, err := js.Stream(t.Context(), "ORDERS")
 	if err != nil {
 		t.Fatal(err)
