@@ -9,8 +9,9 @@
 // nobody else waits with.
 //
 // A link takes server and credentials from a connection of nats.go, and comes
-// back by itself when it is lost. Requests, streams and everything else belong
-// to nats.go; what the messages say, to the gate or the route.
+// back by itself when it is lost, unless it is to be one connection only. Requests,
+// streams and everything else belong to nats.go; what the messages say, to the gate
+// or the route.
 package link
 
 import (
@@ -53,7 +54,10 @@ type Config struct {
 	Receive func(*Batch)
 	// Down is called when the connection is lost, after the last Receive: whether
 	// what was written before has arrived is unknown. It may be nil.
-	Down   func(error)
+	Down func(error)
+	// Once has the link stay down when its connection is lost, for those who must
+	// know on which connection what they append goes out.
+	Once   bool
 	Logger zerolog.Logger
 }
 
@@ -123,7 +127,7 @@ func (l *Link) run(ctx context.Context, s session) {
 		if l.config.Down != nil {
 			l.config.Down(err)
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || l.config.Once {
 			return
 		}
 		l.config.Logger.Warn().Err(err).Str("link", l.config.Name).Msg("a connection to the server was lost")

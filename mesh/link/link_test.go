@@ -204,6 +204,26 @@ func TestLinkComesBack(t *testing.T) {
 	in.await(t, 1)
 }
 
+// Guards against messages that go out over another connection than the one for which
+// they were meant: a link for one connection only must stay down.
+func TestLinkOfOneConnectionStaysDown(t *testing.T) {
+	s := serve(t, -1)
+	nc := connect(t, s)
+	down := make(chan struct{})
+	l := open(t, link.Config{Like: nc, Receive: (*link.Batch).Release, Down: func(error) { close(down) }, Once: true})
+	port := s.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on TCP
+	s.Shutdown()
+	s.WaitForShutdown()
+	<-down
+	s = serve(t, port)
+	defer s.Shutdown()
+	time.Sleep(200 * time.Millisecond) // several times as long as a link takes to come back
+	if buffer, ok := l.Begin(); ok {
+		l.End(buffer)
+		t.Error("it came back")
+	}
+}
+
 // Guards against a link that waits for ever when it is closed while more comes
 // than it takes.
 func TestCloseWhileMuchComes(t *testing.T) {

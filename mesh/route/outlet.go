@@ -34,8 +34,9 @@ func extend(b, block, headers []byte) []byte {
 	return append(b, "\r\n"...)
 }
 
-// outlet is the connection over which a route writes into its egress stream. It
-// is used by one goroutine; answers come on the link's.
+// outlet is the connection over which a route writes into its egress stream: one
+// connection, which is not made again when it is lost (owner.go says why). It is
+// used by one goroutine; answers come on the link's.
 type outlet struct {
 	route *Route
 	link  *link.Link
@@ -57,6 +58,12 @@ type commitAnswer struct {
 	err error
 }
 
+// Subscriptions of an outlet's link.
+const (
+	sidAnswers = iota
+	sidOwner
+)
+
 // Of the subjects on which the server answers, the tokens behind the inbox.
 const (
 	answersCommit    = ".c."
@@ -69,8 +76,8 @@ func (r *Route) openOutlet(ctx context.Context) (*outlet, error) {
 	var err error
 	o.link, err = link.Open(ctx, link.Config{
 		Like: nc, Name: "route " + r.config.Domain + " to " + r.config.To + ", writing",
-		Subscriptions: []link.Subscription{{Subject: o.inbox + ".>"}},
-		Receive:       o.receive, Down: o.down, Logger: zerolog.Nop(), // what ends the outlet, the route says
+		Subscriptions: []link.Subscription{sidAnswers: {Subject: o.inbox + ".>"}, sidOwner: {Subject: r.names.writer}},
+		Receive:       o.receive, Down: o.down, Once: true, Logger: zerolog.Nop(), // what ends the outlet, the route says
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write to stream %s: %w", r.egress, err)
@@ -78,11 +85,9 @@ func (r *Route) openOutlet(ctx context.Context) (*outlet, error) {
 	return o, nil
 }
 
-func (o *outlet) close() { o.link.Close() }
-
 var errDown = errors.New("the connection to the server is lost")
 
-// down is told that the link is; it comes back, and what was under way does not.
+// down is told that the link is.
 func (o *outlet) down(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -99,6 +104,10 @@ func (o *outlet) receive(b *link.Batch) {
 	defer o.mu.Unlock()
 	for i := range b.Messages {
 		m := &b.Messages[i]
+		if m.SID == sidOwner {
+			o.avow(m)
+			continue
+		}
 		of, ok := bytes.CutPrefix(m.Subject, []byte(o.inbox))
 		if !ok {
 			continue
@@ -138,8 +147,8 @@ const fewSingly = 12
 const commitHeaders = 160
 
 // commit writes messages in one step. It expects the egress stream to end where
-// the route last saw it end: a second route, or this one after a write whose
-// outcome it did not learn, is refused and reads the checkpoint again.
+// the route last saw it end; if it does not, it is refused, and the route reads the
+// checkpoint again.
 //
 // The server stores a batch message by message once it is complete, and few
 // messages are no batch at all: the end of a process may leave a first part of
@@ -152,38 +161,15 @@ func (o *outlet) commit(ctx context.Context, p *position, messages []*message) e
 	// A commit under way is brought to its end even when the route is closed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	answer := make(chan commitAnswer, 1)
-	o.mu.Lock()
-	if o.fault != nil {
-		o.mu.Unlock()
-		return fail(o.fault)
+	ack, err := o.request(ctx, func(reply []byte) error {
+		r.step(stepWrite)
+		return o.write(messages, p.last, reply)
+	})
+	if err == nil && ack.Error != nil {
+		err = ack.Error
 	}
-	o.commits++
-	o.waiting = answer
-	reply := strconv.AppendUint([]byte(o.inbox+answersCommit), o.commits, 10)
-	o.mu.Unlock()
-	r.step(stepWrite)
-	if err := o.write(messages, p.last, reply); err != nil {
+	if err != nil {
 		return fail(err)
-	}
-	var a commitAnswer
-	select {
-	case a = <-answer:
-	case <-ctx.Done():
-		a.err = fmt.Errorf("no acknowledgement came within %s: %w", writeTimeout, context.Cause(ctx))
-	}
-	if a.err != nil {
-		return fail(a.err)
-	}
-	var ack struct {
-		Sequence uint64              `json:"seq"`
-		Error    *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(a.ack, &ack); err != nil {
-		return fail(fmt.Errorf("the stream answered with something else than an acknowledgement: %w", err))
-	}
-	if ack.Error != nil {
-		return fail(ack.Error)
 	}
 	if want := p.last + uint64(len(messages)); ack.Sequence != want {
 		return &haltError{fmt.Errorf("stream %s took %d messages after %d and ends at %d, not %d", r.egress, len(messages), p.last, ack.Sequence, want)}
@@ -191,6 +177,47 @@ func (o *outlet) commit(ctx context.Context, p *position, messages []*message) e
 	p.last = ack.Sequence
 	r.step(stepWritten)
 	return nil
+}
+
+// pubAck is what a stream answers.
+type pubAck struct {
+	Sequence uint64              `json:"seq"`
+	Error    *jetstream.APIError `json:"error"`
+}
+
+// request sends something, and waits for what the stream answers.
+func (o *outlet) request(ctx context.Context, send func(reply []byte) error) (pubAck, error) {
+	var ack pubAck
+	body, err := o.ask(ctx, send)
+	if err == nil {
+		if err = json.Unmarshal(body, &ack); err != nil {
+			err = fmt.Errorf("the stream answered with something else than an acknowledgement: %w", err)
+		}
+	}
+	return ack, err
+}
+
+// ask sends something, and waits for its answer.
+func (o *outlet) ask(ctx context.Context, send func(reply []byte) error) ([]byte, error) {
+	answer := make(chan commitAnswer, 1)
+	o.mu.Lock()
+	if o.fault != nil {
+		o.mu.Unlock()
+		return nil, o.fault
+	}
+	o.commits++
+	o.waiting = answer
+	reply := strconv.AppendUint([]byte(o.inbox+answersCommit), o.commits, 10)
+	o.mu.Unlock()
+	if err := send(reply); err != nil {
+		return nil, err
+	}
+	select {
+	case a := <-answer:
+		return a.ack, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no answer came in time: %w", context.Cause(ctx))
+	}
 }
 
 // write hands messages to the connection, of which only the last is answered: it
@@ -224,7 +251,7 @@ func (o *outlet) write(messages []*message, last uint64, reply []byte) error {
 			}
 		}
 		o.headers = h
-		if !o.append(m, to) {
+		if !o.append(m, h, to) {
 			return errDown
 		}
 	}
@@ -239,16 +266,17 @@ func appendExpected(h []byte, last uint64) []byte {
 	return append(strconv.AppendUint(h, last, 10), "\r\n"...)
 }
 
-// append appends a message, with the headers in o.headers, to what is sent.
-func (o *outlet) append(m *message, reply []byte) bool {
+// append appends a message, with more headers, to what is sent. It may be called by
+// any goroutine.
+func (o *outlet) append(m *message, headers, reply []byte) bool {
 	b, ok := o.link.Begin()
 	if !ok {
 		return false
 	}
 	b = append(append(append(b, "HPUB "...), m.subject...), ' ')
 	b = append(b, reply...)
-	b = link.AppendSizes(b, len(m.header)+len(o.headers), len(m.data))
-	b = extend(b, m.header, o.headers)
+	b = link.AppendSizes(b, len(m.header)+len(headers), len(m.data))
+	b = extend(b, m.header, headers)
 	b = append(b, m.data...)
 	o.link.End(append(b, "\r\n"...))
 	return true

@@ -102,8 +102,8 @@ func (r *Route) releaseSome(ctx context.Context, sequences []uint64, asked *requ
 		}
 		result.Released += s.released
 		result.Settled += s.settled
-		if err == nil {
-			return nil
+		if typed := (*Error)(nil); err == nil || errors.As(err, &typed) {
+			return err
 		}
 		// The route begins again from its checkpoint, and records then what it had
 		// written. The rest is tried again.

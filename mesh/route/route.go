@@ -5,15 +5,15 @@
 // contract and the route's policy, and writes the result into the egress
 // stream of its destination: for every event either the masked event or a
 // marker that it was withheld. The last message of the egress stream says how
-// far the route is, and every write names the sequence it expects to follow, so
-// that a route that is killed, or run twice, neither loses nor doubles an
-// event. What was withheld can be released later, exactly once, and what a
-// destination has lost is written again if it asks. There is no other state than
-// the streams.
+// far the route is, every write names the sequence it expects to follow, and only
+// one route at a time writes, so that a route that is killed, or run twice, neither
+// loses nor doubles an event. What was withheld can be released later, exactly
+// once, and what a destination has lost is written again if it asks. There is no
+// other state than the streams.
 //
 // Reading, masking and writing run side by side (pipeline.go, writer.go). How a
 // message is written depends on what the server does before it acknowledges
-// (sink.go, pipelined.go).
+// (sink.go, pipelined.go); who may write, on who else does (owner.go).
 //
 // How values are masked belongs in mesh/mask and mesh/contract; who may read
 // the egress stream, in mesh/node; proof of completeness, in mesh/ledger.
@@ -126,6 +126,7 @@ type names struct {
 	record   string // withheld.<to>.<domain>.
 	mark     string // subject under which watermarks are stored
 	released string // and records of releases
+	writer   string // that the one which writes is subscribed to
 }
 
 // step is a point at which a route can be interrupted.
@@ -170,7 +171,7 @@ func start(c Config, observe func(step)) (*Route, error) {
 			stored: wire.StoredSubject(c.From, ""), egress: wire.EgressSubject(c.To, ""),
 			withheld: wire.EgressRecordSubject(c.To, c.From, c.Domain, wire.KindWithheld), marker: wire.LedgerSubject(c.From, c.Domain, wire.KindWithheld),
 			record: wire.WithheldRoot + "." + c.To + "." + c.Domain + ".", mark: wire.LedgerSubject(c.From, c.Domain, wire.KindWatermark),
-			released: wire.LedgerSubject(c.From, c.Domain, wire.KindReleased),
+			released: wire.LedgerSubject(c.From, c.Domain, wire.KindReleased), writer: wire.WriterSubject(c.From, wire.EgressStream(c.Domain, c.To)),
 		},
 		stored: []byte(wire.StoredSubject(c.From, "")), marker: newTemplate(wire.HeaderOrigin, c.From, wire.HeaderHop, firstHop),
 		releasing: make(chan struct{}, 1), releases: make(chan *release), ended: make(chan struct{}),
@@ -236,10 +237,8 @@ func (r *Route) run(ctx context.Context) {
 			retry = minRetry
 		}
 		r.log.Warn().Err(err).Dur("again_in", retry).Msg("the route begins again from its checkpoint")
-		select {
-		case <-ctx.Done():
+		if !r.pause(ctx, retry/2+rand.N(retry), errors.Is(err, errOwned)) {
 			return
-		case <-time.After(retry/2 + rand.N(retry)):
 		}
 		retry = min(2*retry, maxRetry)
 	}

@@ -28,6 +28,9 @@ func (r *Route) carry(ctx context.Context) error {
 		return err
 	}
 	defer o.close()
+	if err := o.claim(ctx); err != nil {
+		return err
+	}
 	p, err := r.open(ctx, o)
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ const (
 	AuditRoot      = "audit"          // audit.<environment>.<what>: what operators did; it goes nowhere else
 	AskRoot        = "mesh.ask"       // mesh.ask.<origin>.<destination>.<verb>: what a destination asks its origin
 	AnswerRoot     = "mesh.answer"    // mesh.answer.<origin>.<destination>.<token>: what it is answered
+	WriterRoot     = "mesh.writer"    // mesh.writer.<environment>.<egress stream>: subscribed to by the one route that writes there
 )
 
 // The streams that every environment has, beside one for each domain.
@@ -134,6 +135,12 @@ func AskSubject(origin, destination, verb string) string {
 // subject is answered on.
 func AnswerSubject(origin, destination, token string) string {
 	return AnswerRoot + "." + origin + "." + destination + "." + token
+}
+
+// WriterSubject is the subject, in account MESH, that the route which writes an egress
+// stream of environment is subscribed to.
+func WriterSubject(environment, stream string) string {
+	return WriterRoot + "." + environment + "." + stream
 }
 
 // DomainStream is the name of the stream that keeps a domain's events.
