@@ -216,6 +216,7 @@ func (r *Reader) receive(arrived *link.Batch) {
 		select {
 		case r.incoming <- b:
 		case <-r.ctx.Done():
+			r.broken = true // there may be room for the next one
 			b.Release()
 		}
 	}

@@ -18,6 +18,7 @@ const (
 // chunk is a few neighbouring events on their way through the pipeline: those
 // that arrived together.
 type chunk struct {
+	number   uint64 // its place among all that were read, from 1
 	outcomes []*outcome
 	err      error
 	masked   chan struct{} // has room for one, and gets it when the chunk is masked
@@ -44,6 +45,8 @@ type pipeline struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	fields wire.Fields // room of the goroutine that reads
+	read   uint64      // chunks so far; likewise
+	over   bool        // one was not handed on, so none that follows may be; likewise
 }
 
 // unmasked are events that arrived together, and the chunk for what becomes of
@@ -90,9 +93,7 @@ func (l *pipeline) stop() {
 // reads. It masks them itself unless a worker has nothing to do.
 func (l *pipeline) take(b *ordered.Batch) {
 	c := chunks.Get().(*chunk) //nolint:forcetypeassert // the pool holds nothing else
-	select {
-	case l.ordered <- c:
-	case <-l.ctx.Done():
+	if !l.hand(c) {
 		b.Release()
 		return
 	}
@@ -105,6 +106,23 @@ func (l *pipeline) take(b *ordered.Batch) {
 		}
 	}
 	l.mask(&l.fields, u)
+}
+
+// hand hands a chunk on to the writer, unless the pipeline has ended. The writer may
+// not have seen the end yet, and there may be room again for the next chunk.
+func (l *pipeline) hand(c *chunk) bool {
+	l.read++
+	c.number = l.read
+	if l.over {
+		return false
+	}
+	select {
+	case l.ordered <- c:
+		return true
+	case <-l.ctx.Done():
+		l.over = true
+		return false
+	}
 }
 
 // mask masks a chunk.

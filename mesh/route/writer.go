@@ -18,6 +18,7 @@ type writer struct {
 	at     *position
 	outlet *outlet
 	sink   sink
+	taken  uint64 // chunks
 }
 
 // carry carries events from the checkpoint on, until something fails or ctx
@@ -97,6 +98,9 @@ func (w *writer) stop(ctx context.Context) error {
 
 // chunk writes one chunk; more says that another one follows at once.
 func (w *writer) chunk(ctx context.Context, c *chunk, more bool) error {
+	if w.taken++; c.number != w.taken {
+		return fmt.Errorf("after %d parts of stream %s part %d was read", w.taken-1, w.route.origin, c.number)
+	}
 	select {
 	case <-c.masked:
 	default:
