@@ -106,6 +106,7 @@ func (a *assembly) finishObject() {
 	}
 	if len(known) > 0 {
 		m.names = newTable(known)
+		m.order = newOrder(m.names)
 	}
 	for i, name := range known {
 		a.memberNamed(m, name).into(&m.names.entries[i])

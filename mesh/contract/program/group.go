@@ -76,10 +76,11 @@ func (g *group) failing(k kind) set {
 // so that a name that was found leads on from where it was found.
 type link struct {
 	key
-	size  uint32
-	next  int16  // another entry in the same slot, or -1
-	fatal bool   // each root of to has an owner among this group's roots
-	to    *group // nil: anything is valid
+	size    uint32
+	next    int16  // another entry in the same slot, or -1
+	fatal   bool   // each root of to has an owner among this group's roots
+	literal bool   // of a table's entry: see isLiteral
+	to      *group // nil: anything is valid
 	// all are the units that fail with one of to's roots, and those that look
 	// for to ("contains"). Where more gives no owners, there is but one root.
 	all  set
@@ -113,6 +114,7 @@ func (l *link) raise(roots set) set {
 // members is what objects are validated with.
 type members struct {
 	names     *table // the links to known names; nil if there are none
+	order     order  // of these names; empty if there are none
 	words     int    // of the set of known names that an object has
 	required  []presence
 	counts    []count

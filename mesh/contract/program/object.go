@@ -58,7 +58,7 @@ func (r *run) object(g *group, s *Step, must bool) set {
 // members goes through an object's members and returns the units that fail.
 func (r *run) members(g *group, m *members, must bool, fail set, seen []uint64) set {
 	r.pos++
-	n, first := 0, len(r.clauses)
+	n, first, before := 0, len(r.clauses), len(m.order)-1
 	if r.next() == '}' {
 		r.pos++
 		return m.check(fail, seen, n)
@@ -70,17 +70,23 @@ func (r *run) members(g *group, m *members, must bool, fail set, seen []uint64) 
 		if r.pos < len(r.data) && r.data[r.pos] <= ' ' {
 			r.next()
 		}
-		known := r.shortName(m.names)
+		known := r.foretold(m, before)
 		if known < 0 {
-			var ok bool
-			if text, ok = r.name(); !ok {
-				return dead
+			if known = r.shortName(m.names); known < 0 {
+				var ok bool
+				if text, ok = r.name(); !ok {
+					return dead
+				}
+				if m.names != nil {
+					known = m.names.find(text)
+				}
 			}
-			if m.names != nil {
-				known = m.names.find(text)
+			if known >= 0 {
+				m.learn(before, known)
 			}
 		}
 		if known >= 0 {
+			before = known
 			word, bit := known>>6, uint64(1)<<(known&63)
 			if seen[word]&bit != 0 {
 				return dead

@@ -26,7 +26,7 @@ func (r *run) drop(before checkpoint, l *link, must bool, fail set) set {
 // rewriteMembers is members, and writes them as s says.
 func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set, seen []uint64) set {
 	r.pos++
-	n, kept, first := 0, false, len(r.clauses)
+	n, kept, first, follows := 0, false, len(r.clauses), len(m.order)-1
 	if r.gap() == '}' {
 		r.pos++
 		return m.check(fail, seen, n)
@@ -37,13 +37,21 @@ func (r *run) rewriteMembers(g *group, m *members, s *Step, must bool, fail set,
 	for {
 		r.gap()
 		name := memberName{start: r.pos, plain: true}
-		if name.known = r.shortName(m.names); name.known >= 0 {
+		if name.known = r.foretold(m, follows); name.known >= 0 {
 			name.end = name.start + 2 + int(m.names.entries[name.known].size)
-		} else if !r.memberName(m, &name) {
-			return dead
+		} else {
+			if name.known = r.shortName(m.names); name.known >= 0 {
+				name.end = name.start + 2 + int(m.names.entries[name.known].size)
+			} else if !r.memberName(m, &name) {
+				return dead
+			}
+			if name.known >= 0 {
+				m.learn(follows, name.known)
+			}
 		}
 		var to *link
 		if name.known >= 0 {
+			follows = name.known
 			word, bit := name.known>>6, uint64(1)<<(name.known&63)
 			if seen[word]&bit != 0 {
 				return dead

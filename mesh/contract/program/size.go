@@ -1,6 +1,7 @@
 package program
 
 import (
+	"sync/atomic"
 	"unsafe"
 
 	v5 "github.com/santhosh-tekuri/jsonschema/v5"
@@ -73,7 +74,7 @@ func (u *uncommon) footprint() int {
 func (m *members) footprint() int {
 	n := bytesOf[members](1) + bytesOf[presence](cap(m.required)) + bytesOf[count](cap(m.counts)) + bytesOf[dependence](cap(m.dependent)) + bytesOf[set](cap(m.textOf))
 	if m.names != nil {
-		n += m.names.footprint()
+		n += m.names.footprint() + bytesOf[atomic.Uint32](cap(m.order))
 	}
 	for i := range m.rest {
 		n += m.rest[i].footprint()

@@ -57,6 +57,7 @@ func newTable(names []string) *table {
 	for i, n := range names {
 		e := &t.entries[i]
 		e.key, e.size, e.next = keyOf([]byte(n)), uint32(len(n)), -1
+		e.literal = isLiteral(n)
 		if len(n) > held {
 			e.more = &more{name: n}
 		}
