@@ -56,30 +56,27 @@ func (p *pair) forget() {
 }
 
 // load prepares a lane for the inner hash: the key's state, and the text as SHA-256
-// pads it (FIPS 180-4, 5.1.1), behind the key's block.
+// pads it (FIPS 180-4, 5.1.1), behind the key's block. In the lane lies no text before.
 func (p *pair) load(i int, m *mac, text []byte) {
 	lane, states := &p.lanes[i], m.states()
 	lane.State, p.outer[i] = states.innerWords, &states.outerWords
-	lane.Block = [lanes.BlockSize]byte{}
 	n := copy(lane.Block[:], text)
 	lane.Block[n] = 0x80
 	binary.BigEndian.PutUint64(lane.Block[lanes.BlockSize-8:], 8*uint64(lanes.BlockSize+len(text)))
 }
 
-// compute computes what was loaded; a lane into which nothing was computes what it
-// last had, for nobody.
+// compute computes what was loaded, and lets go of the texts; a lane into which nothing
+// was computes something for nobody.
 func (p *pair) compute() {
-	lanes.Compress(&p.lanes)
-	for i := range p.lanes {
-		lane := &p.lanes[i]
+	for i := range p.outer {
 		if p.outer[i] == nil {
-			continue
+			p.outer[i] = &nobody
 		}
-		p.write(lane.Block[:], lane)
-		copy(lane.Block[sha256.Size:], digestEnding[:])
-		lane.State = *p.outer[i]
 	}
-	lanes.Compress(&p.lanes)
+	lanes.Digest(&p.lanes, &p.outer)
+	for i := range p.lanes {
+		p.lanes[i].Block = [lanes.BlockSize]byte{}
+	}
 	if p.waits {
 		p.write(p.digests[0][:], &p.lanes[0])
 		p.waits, p.early = false, true
@@ -87,12 +84,8 @@ func (p *pair) compute() {
 	p.write(p.digests[1][:], &p.lanes[1])
 }
 
-// digestEnding is what pads an inner digest behind a key's block.
-var digestEnding = func() (padding [lanes.BlockSize - sha256.Size]byte) {
-	padding[0] = 0x80
-	binary.BigEndian.PutUint64(padding[len(padding)-8:], 8*(lanes.BlockSize+sha256.Size))
-	return padding
-}()
+// nobody is the outer state of a lane into which nothing was ever loaded.
+var nobody [lanes.Words]uint32
 
 // write writes a state as the digest that it is.
 func (p *pair) write(dst []byte, lane *lanes.Lane) {

@@ -4,8 +4,8 @@
 // instructions for them is half idle over one computation: two take the time of one.
 // Package crypto/sha256 offers neither that nor its compression function.
 //
-// It belongs here when it is the compression function itself (FIPS 180-4, 6.2.2).
-// Padding, and all that makes a hash or an HMAC of it, is the caller's.
+// It belongs here when it is the compression function itself (FIPS 180-4, 6.2.2), twice
+// as HMAC does it. Padding texts, and all else that makes an HMAC, is the caller's.
 package lanes
 
 // The sizes of a block and of a state.
@@ -20,13 +20,15 @@ type Lane struct {
 	Block [BlockSize]byte
 }
 
-// Available reports whether this processor has what Compress takes, and nothing else
+// Available reports whether this processor has what Digest takes, and nothing else
 // is demanded: in FIPS 140 mode all cryptography is the validated module's.
 func Available() bool { return available }
 
-// Compress has each lane's state read its block. It must not be called unless
-// Available.
-func Compress(lanes *[2]Lane) { compress(lanes, &constants) }
+// Digest has each lane's state read its block, and then the lane's outer state, which
+// has read one block before, read the digest that the other one is now, and become the
+// lane's: what HMAC does (RFC 2104). In between nothing leaves the registers. It must
+// not be called unless Available.
+func Digest(lanes *[2]Lane, outer *[2]*[Words]uint32) { digest(lanes, outer, &constants) }
 
 // constants are SHA-256's (FIPS 180-4, 4.2.2): the first 32 bits of the fractions of
 // the cube roots of the first 64 primes.

@@ -16,4 +16,4 @@ var available = cpu.X86.HasSSSE3 && cpu.X86.HasSSE41 && hasSHA() && !fips140.Ena
 func hasSHA() bool
 
 //go:noescape
-func compress(lanes *[2]Lane, constants *[64]uint32)
+func digest(lanes *[2]Lane, outer *[2]*[Words]uint32, constants *[64]uint32)

@@ -43,6 +43,23 @@
 	PADDD   X13, cdgh;         \
 	MOVOU   cdgh, (at+16)(DI)
 
+// AGAIN has the words that WRITE has left, as a digest that is padded behind one block
+// before it, be read in the state that outer leads to, which becomes the lane's.
+#define AGAIN(at, outer, abef, cdgh, w0, w1, w2, w3) \
+	MOVO    abef, w0;              \
+	MOVO    cdgh, w1;              \
+	MOVOU   ending<>+0(SB), w2;    \
+	MOVOU   ending<>+16(SB), w3;   \
+	MOVOU   0(outer), abef;        \
+	MOVOU   16(outer), cdgh;       \
+	MOVOU   abef, (at+0)(DI);      \
+	MOVOU   cdgh, (at+16)(DI);     \
+	PSHUFD  $0xb1, abef, abef;     \
+	PSHUFD  $0x1b, cdgh, cdgh;     \
+	MOVO    abef, X13;             \
+	PALIGNR $8, cdgh, abef;        \
+	PBLENDW $0xf0, X13, cdgh
+
 // FOUR does the rounds from n on with the words w.
 #define FOUR(n, w, abef, cdgh) \
 	MOVOU       (4*n)(SI), X0;  \
@@ -84,31 +101,43 @@
 	FOUR(n, b0, ABEF1, CDGH1); \
 	NEXT(b3, b0, b1)
 
-// func compress(lanes *[2]Lane, constants *[64]uint32)
-TEXT ·compress(SB), NOSPLIT, $0-16
+// ROUNDS are all 64.
+#define ROUNDS \
+	FOUR(0, X3, ABEF0, CDGH0);            \
+	FOUR(0, X9, ABEF1, CDGH1);            \
+	FIRST(4, X3, X4, X9, X10);            \
+	FIRST(8, X4, X5, X10, X11);           \
+	MOST(12, X5, X6, X3, X11, X12, X9);   \
+	MOST(16, X6, X3, X4, X12, X9, X10);   \
+	MOST(20, X3, X4, X5, X9, X10, X11);   \
+	MOST(24, X4, X5, X6, X10, X11, X12);  \
+	MOST(28, X5, X6, X3, X11, X12, X9);   \
+	MOST(32, X6, X3, X4, X12, X9, X10);   \
+	MOST(36, X3, X4, X5, X9, X10, X11);   \
+	MOST(40, X4, X5, X6, X10, X11, X12);  \
+	MOST(44, X5, X6, X3, X11, X12, X9);   \
+	MOST(48, X6, X3, X4, X12, X9, X10);   \
+	LAST(52, X3, X4, X5, X9, X10, X11);   \
+	LAST(56, X4, X5, X6, X10, X11, X12);  \
+	FOUR(60, X6, ABEF0, CDGH0);           \
+	FOUR(60, X12, ABEF1, CDGH1)
+
+// func digest(lanes *[2]Lane, outer *[2]*[Words]uint32, constants *[64]uint32)
+TEXT ·digest(SB), NOSPLIT, $0-24
 	MOVQ  lanes+0(FP), DI
-	MOVQ  constants+8(FP), SI
+	MOVQ  outer+8(FP), DX
+	MOVQ  constants+16(FP), SI
+	MOVQ  0(DX), R8
+	MOVQ  8(DX), R9
 	MOVOU reversed<>(SB), X14
 	READ(0, ABEF0, CDGH0, X3, X4, X5, X6)
 	READ(96, ABEF1, CDGH1, X9, X10, X11, X12)
-	FOUR(0, X3, ABEF0, CDGH0)
-	FOUR(0, X9, ABEF1, CDGH1)
-	FIRST(4, X3, X4, X9, X10)
-	FIRST(8, X4, X5, X10, X11)
-	MOST(12, X5, X6, X3, X11, X12, X9)
-	MOST(16, X6, X3, X4, X12, X9, X10)
-	MOST(20, X3, X4, X5, X9, X10, X11)
-	MOST(24, X4, X5, X6, X10, X11, X12)
-	MOST(28, X5, X6, X3, X11, X12, X9)
-	MOST(32, X6, X3, X4, X12, X9, X10)
-	MOST(36, X3, X4, X5, X9, X10, X11)
-	MOST(40, X4, X5, X6, X10, X11, X12)
-	MOST(44, X5, X6, X3, X11, X12, X9)
-	MOST(48, X6, X3, X4, X12, X9, X10)
-	LAST(52, X3, X4, X5, X9, X10, X11)
-	LAST(56, X4, X5, X6, X10, X11, X12)
-	FOUR(60, X6, ABEF0, CDGH0)
-	FOUR(60, X12, ABEF1, CDGH1)
+	ROUNDS
+	WRITE(0, ABEF0, CDGH0)
+	WRITE(96, ABEF1, CDGH1)
+	AGAIN(0, R8, ABEF0, CDGH0, X3, X4, X5, X6)
+	AGAIN(96, R9, ABEF1, CDGH1, X9, X10, X11, X12)
+	ROUNDS
 	WRITE(0, ABEF0, CDGH0)
 	WRITE(96, ABEF1, CDGH1)
 	RET
@@ -133,3 +162,11 @@ none:
 DATA reversed<>+0(SB)/8, $0x0405060700010203
 DATA reversed<>+8(SB)/8, $0x0c0d0e0f08090a0b
 GLOBL reversed<>(SB), RODATA|NOPTR, $16
+
+// ending are the words that pad a digest behind one block: a bit, and the length of
+// both, 768 bits.
+DATA ending<>+0(SB)/8, $0x0000000080000000
+DATA ending<>+8(SB)/8, $0
+DATA ending<>+16(SB)/8, $0
+DATA ending<>+24(SB)/8, $0x0000030000000000
+GLOBL ending<>(SB), RODATA|NOPTR, $32
