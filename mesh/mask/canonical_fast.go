@@ -18,21 +18,21 @@ func appendCanonical(dst []byte, class Class, kind Kind, text []byte) []byte {
 	case kind == Number:
 		out, ok = appendNumeric(dst, text)
 	case class == Email || class == Login:
-		out, ok = appendFolded(dst, bytes.TrimSpace(text), false)
+		out, ok = appendFolded(dst, trimmed(text), false)
 	case class == PersonName || class == Address || class == Name || class == Location:
-		out, ok = appendFolded(dst, bytes.TrimSpace(text), true)
+		out, ok = appendFolded(dst, trimmed(text), true)
 	case class == UUID:
 		if plainUUID(text) {
 			return append(dst, text...)
 		}
 	case class == Phone:
-		return appendPhone(dst, bytes.TrimSpace(text))
+		return appendPhone(dst, trimmed(text))
 	case class == URL:
-		out, ok = appendURL(dst, bytes.TrimSpace(text))
+		out, ok = appendURL(dst, trimmed(text))
 	case class == Account:
-		out, ok = appendAccount(dst, bytes.TrimSpace(text))
+		out, ok = appendAccount(dst, trimmed(text))
 	case class == IP:
-		if text := bytes.TrimSpace(text); plainIPv4(text) {
+		if text := trimmed(text); plainIPv4(text) {
 			return append(dst, text...)
 		}
 	default:
@@ -42,6 +42,14 @@ func appendCanonical(dst []byte, class Class, kind Kind, text []byte) []byte {
 		return out
 	}
 	return append(dst, canonical(class, Value{Kind: kind, Text: string(text)})...)
+}
+
+// trimmed is bytes.TrimSpace, and quick where there is none to trim.
+func trimmed(text []byte) []byte {
+	if n := len(text); n > 0 && text[0]-'!' <= '~'-'!' && text[n-1]-'!' <= '~'-'!' {
+		return text
+	}
+	return bytes.TrimSpace(text)
 }
 
 // appendNumeric does what has no exponent and few digits.

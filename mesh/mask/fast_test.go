@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base32"
 	"math/big"
@@ -170,4 +171,13 @@ func TestQuickNumbersEqualExactOnes(t *testing.T) {
 			t.Fatalf("%s of %s under %+v: %s (%v), not %s (%v)", technique, text, shape, got, gotErr, want, wantErr)
 		}
 	})
+}
+
+// A value would keep its space, or lose what is none, and have another token.
+func TestTrimmedIsTrimSpace(t *testing.T) {
+	for _, text := range []string{"", " ", "a", " a", "a ", "a b", "\ta\n", "\x7fa\x7f", "\u00a0a\u00a0", "ä", "\u0085", "!", "~", "\xff", "a\xa0", " \x00"} {
+		if got, want := trimmed([]byte(text)), bytes.TrimSpace([]byte(text)); !bytes.Equal(got, want) {
+			t.Errorf("%q is trimmed to %q, not %q", text, got, want)
+		}
+	}
 }

@@ -213,7 +213,7 @@ func (f *Field) Append(dst []byte, kind Kind, text []byte, e *Event) ([]byte, er
 	}
 	s := f.masker.Scratch()
 	defer s.Release()
-	return f.apply(s, dst, text, e, false)
+	return f.apply(s, dst, text, e)
 }
 
 // Make is Append in a scratch of the field's masker, which remembers the value
@@ -240,9 +240,13 @@ func (f *Field) made(s *Scratch, dst []byte, kind Kind, text []byte, e *Event, l
 		}
 	}
 	// What is remembered is wanted soon, and so doesn't wait.
-	later = later && f.later != nil && slot == nil && s.waiting.field == nil
-	out, err := f.apply(s, dst, text, e, later)
-	if err != nil || s.waiting.field != nil && later {
+	if later && f.later != nil && slot == nil && s.waiting.field == nil {
+		if out, ok := f.wait(s, dst, text); ok {
+			return out, nil
+		}
+	}
+	out, err := f.apply(s, dst, text, e)
+	if err != nil {
 		return out, err
 	}
 	if slot != nil {
@@ -274,8 +278,8 @@ func (f *Field) without(dst []byte, kind Kind, text []byte, e *Event) (out []byt
 	return dst, false, nil
 }
 
-// apply has the technique make a value, or wait to make it.
-func (f *Field) apply(s *Scratch, dst, text []byte, e *Event, later bool) (out []byte, err error) {
+// apply has the technique make a value.
+func (f *Field) apply(s *Scratch, dst, text []byte, e *Event) (out []byte, err error) {
 	s.broken = true
 	defer func() {
 		// What a defect in a technique says may quote the value.
@@ -285,11 +289,6 @@ func (f *Field) apply(s *Scratch, dst, text []byte, e *Event, later bool) (out [
 		}
 		s.broken = false
 	}()
-	if later {
-		if out, ok := f.wait(s, dst, text); ok {
-			return out, nil
-		}
-	}
 	return f.make(f, s, dst, text, e)
 }
 

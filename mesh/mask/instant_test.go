@@ -111,7 +111,7 @@ func TestSubjectsInTurns(t *testing.T) {
 				s := m.Scratch()
 				got, err := f.Make(s, nil, String, text, e)
 				s.Release()
-				want, wantErr := f.apply(&Scratch{masker: m}, nil, text, e, false)
+				want, wantErr := f.apply(&Scratch{masker: m}, nil, text, e)
 				if (err == nil) != (wantErr == nil) || err == nil && !bytes.Equal(got, want) {
 					t.Fatalf("%s becomes %s (%v), not %s (%v)", text, got, err, want, wantErr)
 				}

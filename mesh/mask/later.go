@@ -78,7 +78,9 @@ func (s *Scratch) Forget() {
 
 // wait appends room for what becomes of the text. It reports false if that can't wait.
 func (f *Field) wait(s *Scratch, dst, text []byte) ([]byte, bool) {
+	s.broken = true // in case that it breaks down: then the document is lost, as in Settle
 	s.text = appendCanonical(s.text[:0], f.class, f.kind, text)
+	s.broken = false
 	if !s.hasher.pair.takes(s.text) {
 		return dst, false
 	}
