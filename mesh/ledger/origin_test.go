@@ -42,14 +42,15 @@ type origin struct {
 	js      jetstream.JetStream
 	events  map[uint64]*nats.Msg // by origin sequence; of a released one what was released
 	records []*nats.Msg
-	sent    int         // how often it was asked for events
-	mute    atomic.Bool // it does not send again what it is asked for
-	twice   bool        // it writes each event twice, as if a repair that was cut had asked, too
+	sent    int           // how often it was asked for events
+	mute    atomic.Bool   // it does not send again what it is asked for
+	unheard chan struct{} // gets something for each such request
+	twice   bool          // it writes each event twice, as if a repair that was cut had asked, too
 }
 
 func newOrigin(t *testing.T, js jetstream.JetStream, sent []*nats.Msg) *origin {
 	t.Helper()
-	o := &origin{t: t, js: js, events: map[uint64]*nats.Msg{}}
+	o := &origin{t: t, js: js, events: map[uint64]*nats.Msg{}, unheard: make(chan struct{}, 100)}
 	for _, m := range sent {
 		if strings.HasPrefix(m.Subject, wire.LedgerRoot) {
 			o.records = append(o.records, m)
@@ -79,6 +80,7 @@ func (o *origin) answer(m *nats.Msg) {
 		o.must(json.Unmarshal(m.Data, &q))
 		written.To = o.leaves(q)
 	case o.mute.Load():
+		o.unheard <- struct{}{}
 		return
 	default:
 		var q ledger.ResendRequest

@@ -320,6 +320,7 @@ func TestUndoOfWhatCameLate(t *testing.T) {
 	if a := d.Repair(ctx, ledger.RepairRequest{By: "test"}); a.Problem == nil || a.Domains[0].ID == 0 {
 		t.Fatalf("the repair was not cut: %+v", a)
 	}
+	<-o.unheard
 	o.mute.Store(false)
 	stream, err := js.Stream(t.Context(), "ORDERS")
 	if err != nil {
