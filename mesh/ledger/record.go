@@ -1,9 +1,9 @@
 // Package ledger is the record by which completeness is proven: digests over
-// what a route offers, written beside the events, and their verification where
-// the events arrive.
+// what a route offers, written beside the events; their verification where the
+// events arrive; and the repair of what differs there, with its undo.
 //
-// Carrying events belongs in mesh/route. Nothing here sees raw events: a
-// digest is over what crosses.
+// Carrying events belongs in mesh/route, and so does what an origin answers when
+// a destination asks. Nothing here sees raw events: a digest is over what crosses.
 package ledger
 
 import (
