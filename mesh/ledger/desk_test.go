@@ -20,11 +20,7 @@ import (
 func TestRequestsThatMakeNoSense(t *testing.T) {
 	js := repairable(t)
 	newOrigin(t, js, whole(t))
-	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	desk(t, js)
 	by := strings.Repeat("a", 201)
 	for name, c := range map[string]struct {
 		code string
@@ -91,11 +87,7 @@ func damaged(t *testing.T) (jetstream.JetStream, []*nats.Msg) {
 // against one that cannot go on when it is back.
 func TestRepairWhileTheOriginIsAway(t *testing.T) {
 	js, base := damaged(t)
-	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := desk(t, js)
 	settled(t, d)
 	was := contents(t, js)
 	a := d.Repair(t.Context(), ledger.RepairRequest{By: "ann"})
@@ -122,11 +114,7 @@ func TestRepairOfAStreamThatOnlyGrows(t *testing.T) {
 	if _, err := js.UpdateStream(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := desk(t, js)
 	settled(t, d)
 	was := contents(t, js)
 	a := d.Repair(t.Context(), ledger.RepairRequest{By: "ann"})
@@ -144,11 +132,7 @@ func TestRepairOfAStreamThatOnlyGrows(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	js, base := damaged(t)
 	newOrigin(t, js, base)
-	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := desk(t, js)
 	settled(t, d)
 	was := contents(t, js)
 	dry := d.Repair(t.Context(), ledger.RepairRequest{By: "ann", Dry: true})
@@ -181,11 +165,7 @@ func TestRepairRightAfterTheStart(t *testing.T) {
 			t.Fatalf("answered %+v %+v", a, a.Problem)
 		}
 	}
-	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := desk(t, js)
 	repairAll(t, d)
 	identical(t, js, o, d)
 }

@@ -172,6 +172,17 @@ func arrive(t *testing.T, js jetstream.JetStream, messages []*nats.Msg) {
 	}
 }
 
+// desk is the desk of the destination, until the test ends.
+func desk(t *testing.T, js jetstream.JetStream) *ledger.Desk {
+	t.Helper()
+	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
 // settled waits until the desk has read all that there is.
 func settled(t *testing.T, d *ledger.Desk) ledger.Report {
 	t.Helper()
@@ -225,11 +236,7 @@ func TestRepairAndUndo(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			js, base := repairable(t), whole(t)
 			o := newOrigin(t, js, base)
-			d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
+			d := desk(t, js)
 			arrive(t, js, c.change(slices.Clone(base)))
 			before, was := settled(t, d), contents(t, js)
 			if before.Healthy() != (c.name == "nothing") {
@@ -265,11 +272,7 @@ func TestUndoOfWhatCameTwice(t *testing.T) {
 	js, base := repairable(t), whole(t)
 	o := newOrigin(t, js, base)
 	o.twice = true
-	d, err := ledger.Serve(js.Conn(), "staging", fromProduction, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := desk(t, js)
 	arrive(t, js, without(slices.Clone(base), index(base, 42)))
 	settled(t, d)
 	was := contents(t, js)
