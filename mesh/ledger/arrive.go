@@ -105,23 +105,45 @@ func (v *Verifier) anew(h held, released bool) error {
 		v.spare(h.sequence, h.at, SurplusDuplicate)
 		return nil
 	}
-	if before, ok := v.again[h.sequence]; ok {
+	return v.keep(v.again, h)
+}
+
+// releasedAnew is anew for an event that was withheld when its turn came. Until its
+// release is judged, what came first counts.
+func (v *Verifier) releasedAnew(h held) error {
+	switch {
+	case v.disputesRelease(h.sequence):
+		v.renew(h)
+		v.judge()
+		return nil
+	case v.crossed.has(h.sequence):
+		v.spare(h.sequence, h.at, SurplusDuplicate)
+		return nil
+	}
+	return v.keep(v.freed, h)
+}
+
+// keep holds an event that came again until its segment is judged. The last one that
+// came counts.
+func (v *Verifier) keep(waiting map[uint64]held, h held) error {
+	if before, ok := waiting[h.sequence]; ok {
 		v.spare(before.sequence, before.at, SurplusReplaced)
 	}
-	v.again[h.sequence] = h
-	if len(v.again) > maxAhead {
-		return fmt.Errorf("%d events came again without a watermark", len(v.again))
+	waiting[h.sequence] = h
+	if len(waiting) > maxAhead {
+		return fmt.Errorf("%d events came again without a watermark", len(waiting))
 	}
 	return nil
 }
 
-func (v *Verifier) releasedAnew(h held) error {
+// renew puts a released event that came again in the place of the one that is here.
+func (v *Verifier) renew(h held) {
 	before, here := v.early[h.sequence]
-	switch {
-	case here && before.digest == h.digest, !here && v.crossed.has(h.sequence):
+	if here && before.digest == h.digest {
 		v.spare(h.sequence, h.at, SurplusDuplicate)
-		return nil
-	case here:
+		return
+	}
+	if here {
 		v.spare(before.sequence, before.at, SurplusReplaced)
 	}
 	v.report.MaskedFields += uint64(h.masked) - uint64(before.masked)
@@ -129,8 +151,6 @@ func (v *Verifier) releasedAnew(h held) error {
 		v.report.Repaired++
 	}
 	v.early[h.sequence] = h
-	v.judge()
-	return nil
 }
 
 // isAhead reports whether an event that no watermark covers yet has arrived.
@@ -189,7 +209,9 @@ func (v *Verifier) record(m *link.Message, at ordered.Place) error {
 // allHere reports whether the events of releases have arrived.
 func (v *Verifier) allHere(releases []Released) bool {
 	for _, r := range releases {
-		if _, early := v.early[r.OriginSequence]; !early && !v.crossed.has(r.OriginSequence) {
+		_, early := v.early[r.OriginSequence]
+		_, freed := v.freed[r.OriginSequence]
+		if !early && !freed && !v.crossed.has(r.OriginSequence) {
 			return false
 		}
 	}

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -28,7 +27,7 @@ func (v *Verifier) compare(w mark) {
 	v.settled, v.chain = w.To, w.Chain // later segments are judged on their own
 	v.tail = d
 	if v.sound(d) {
-		v.settleReleases(d)
+		v.let(d)
 		v.forget(d)
 		d.events, d.markers = nil, nil
 		return
@@ -76,8 +75,7 @@ func (v *Verifier) hold(d *dispute) {
 	v.judge()
 }
 
-// within takes those events that came again out of v.again that belong to a
-// segment, in the order in which they came.
+// within takes those events that came again out of v.again that belong to a segment.
 func (v *Verifier) within(d *dispute) []held {
 	var in []held
 	for sequence, h := range v.again {
@@ -86,7 +84,6 @@ func (v *Verifier) within(d *dispute) []held {
 			delete(v.again, sequence)
 		}
 	}
-	slices.SortFunc(in, func(a, b held) int { return cmp.Compare(a.at, b.at) })
 	return in
 }
 
@@ -111,6 +108,35 @@ func (v *Verifier) settleReleases(d *dispute) {
 			v.report.Withheld--
 		}
 	}
+}
+
+// let lets go of the events of a sound segment's releases: what comes of them from
+// now on is a duplicate, whatever it is.
+func (v *Verifier) let(d *dispute) {
+	v.settleReleases(d)
+	for _, r := range d.releases {
+		delete(v.early, r.OriginSequence)
+		if h, again := v.freed[r.OriginSequence]; again {
+			delete(v.freed, r.OriginSequence)
+			v.spare(h.sequence, h.at, SurplusDuplicate)
+		}
+	}
+}
+
+// soundAgain is sound with what came again of the segment's releases.
+func (v *Verifier) soundAgain(d *dispute) bool {
+	if v.sound(d) {
+		return true
+	}
+	renewed := false
+	for _, r := range d.releases {
+		if h, again := v.freed[r.OriginSequence]; again {
+			delete(v.freed, r.OriginSequence)
+			v.renew(h)
+			renewed = true
+		}
+	}
+	return renewed && v.sound(d)
 }
 
 // releaseSound reports whether the event of a release is here, is the one that was
@@ -160,14 +186,13 @@ func (v *Verifier) sound(d *dispute) bool {
 func (v *Verifier) judge() {
 	for i := 0; i < len(v.disputes); {
 		d := v.disputes[i]
+		sound := v.soundAgain(d)
 		v.settleReleases(d)
-		if !v.sound(d) {
+		if !sound {
 			i++
 			continue
 		}
-		for _, r := range d.releases {
-			delete(v.early, r.OriginSequence)
-		}
+		v.let(d)
 		v.disputes = slices.Delete(v.disputes, i, i+1)
 		v.log.Info().Uint64("from", d.From).Uint64("to", d.To).Msg("the events are those that were sent")
 		v.link(d, i)

@@ -115,6 +115,13 @@ func (v *Verifier) disputeOf(sequence uint64) *dispute {
 	return nil
 }
 
+// disputesRelease reports whether a segment in dispute has the release of an event.
+func (v *Verifier) disputesRelease(sequence uint64) bool {
+	return slices.ContainsFunc(v.disputes, func(d *dispute) bool {
+		return slices.ContainsFunc(d.releases, func(r Released) bool { return r.OriginSequence == sequence })
+	})
+}
+
 // replace puts an event that came again into its segment.
 func (v *Verifier) replace(d *dispute, h held) {
 	if is := d.event(h.sequence); is != nil {

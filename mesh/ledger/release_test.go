@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,6 +102,16 @@ func TestVerifierAcceptsAReleaseOnce(t *testing.T) {
 		{
 			"a released event comes again at the end", func(m []*nats.Msg) []*nats.Msg { return append(m, m[event(m, 5)]) },
 			ledger.Report{VerifiedTo: 21, Delivered: 19, Withheld: 2, Released: 2, MaskedFields: 38, Duplicates: 1},
+		},
+		{
+			"another comes again in the place of a released event that is sound", func(m []*nats.Msg) []*nats.Msg {
+				is := m[event(m, 5)]
+				other := &nats.Msg{Subject: is.Subject, Header: nats.Header{wire.HeaderRepair: {"2026-01-02T03:04:05Z"}}, Data: []byte(`{}`)}
+				maps.Copy(other.Header, is.Header)
+				next := &nats.Msg{Subject: is.Subject, Header: nats.Header{wire.HeaderOriginSequence: {"22"}}, Data: []byte(`{"n":22}`)}
+				return append(m, next, other)
+			},
+			ledger.Report{VerifiedTo: 21, Delivered: 20, Withheld: 2, Released: 2, MaskedFields: 38, Duplicates: 1},
 		},
 		{
 			"a released event is altered", func(m []*nats.Msg) []*nats.Msg { m[event(m, 5)].Data = []byte(`{}`); return m },

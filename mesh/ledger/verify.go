@@ -99,6 +99,7 @@ type Verifier struct {
 	disputes []*dispute          // open ones, in order
 	beyond   uint64              // that differ and are not held
 	again    map[uint64]held     // events that came again before their segment was compared
+	freed    map[uint64]held     // the same of released events
 	surplus  map[uint64]*Surplus // by sequence in the domain's stream
 	spared   uint64              // surplus that is not held
 }
@@ -141,7 +142,7 @@ func Verify(js jetstream.JetStream, origin, domain string, log zerolog.Logger) *
 		js: js, origin: origin, domain: domain, prefix: []byte(wire.StoredSubject(origin, "")), cancel: cancel,
 		log:     log.With().Str("part", "ledger").Str("origin", origin).Str("domain", domain).Logger(),
 		changed: make(chan struct{}), report: Report{Origin: origin, Domain: domain},
-		early: map[uint64]held{}, again: map[uint64]held{},
+		early: map[uint64]held{}, again: map[uint64]held{}, freed: map[uint64]held{},
 		surplus: map[uint64]*Surplus{},
 	}
 	v.work.Go(func() {
