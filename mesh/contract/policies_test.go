@@ -2,7 +2,6 @@ package contract
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
-	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 )
 
 // drawPolicy draws a policy: any technique for any class, some classes without one, any
@@ -70,24 +68,7 @@ func TestAnyPolicy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		drawn := drawObject(t, 3, "root")
-		drawn.schema["$schema"] = jsonschema.Draft7.URL()
-		text, err := json.Marshal(drawn.schema)
-		if err != nil {
-			t.Fatal(err)
-		}
-		document, err := jsonschema.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := Compile(&jsonschema.Bundle{Document: document, References: map[string]*jsonschema.Bundle{"person.json": {Document: parsedPerson}}}, Options{Subject: "s"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := json.Marshal(drawn.value(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c, text, data := drawContract(t, parsedPerson)
 		sameMasked(t, c, data, m)
 		out, _, err := c.Mask(nil, data, m)
 		var w *Withheld

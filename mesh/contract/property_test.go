@@ -151,30 +151,35 @@ func drawObject(t *rapid.T, depth int, kind string) made {
 
 const person = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"login":{"type":"string","x-lockstep-class":"login"},"email":{"type":"string","format":"email","x-lockstep-class":"email"}}}`
 
+// drawContract draws a schema, which may refer to a person's, and a document under it.
+func drawContract(t *rapid.T, person *jsonschema.Document) (c *Contract, schema, data []byte) {
+	drawn := drawObject(t, 3, "root")
+	drawn.schema["$schema"] = jsonschema.Draft7.URL()
+	schema, err := json.Marshal(drawn.schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.Parse(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err = Compile(&jsonschema.Bundle{Document: document, References: map[string]*jsonschema.Bundle{"person.json": {Document: person}}}, Options{Subject: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err = json.Marshal(drawn.value(t)); err != nil {
+		t.Fatal(err)
+	}
+	return c, schema, data
+}
+
 // A masked event would not be valid, or hold some of what was masked; or equal
 // events become different, or alike in two destinations.
 func TestMaskedDocuments(t *testing.T) {
 	staging, edge := masker(t, testers(), "staging"), masker(t, testers(), "edge-berlin")
 	parsedPerson := parse(t, person)
 	rapid.Check(t, func(t *rapid.T) {
-		drawn := drawObject(t, 3, "root")
-		drawn.schema["$schema"] = jsonschema.Draft7.URL()
-		text, err := json.Marshal(drawn.schema)
-		if err != nil {
-			t.Fatal(err)
-		}
-		document, err := jsonschema.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := Compile(&jsonschema.Bundle{Document: document, References: map[string]*jsonschema.Bundle{"person.json": {Document: parsedPerson}}}, Options{Subject: "s"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := json.Marshal(drawn.value(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c, text, data := drawContract(t, parsedPerson)
 		if err := c.Validate(data); err != nil {
 			t.Fatalf("%s under %s: %v", data, text, err)
 		}

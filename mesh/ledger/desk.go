@@ -104,6 +104,14 @@ func (d *Desk) Close() {
 	}
 }
 
+func (d *Desk) stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	stream, err := d.js.Stream(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("find stream %s: %w", name, err)
+	}
+	return stream, nil
+}
+
 // Reports are what is known now, of each domain and origin.
 func (d *Desk) Reports() []Report {
 	reports := make([]Report, 0, len(d.domains))

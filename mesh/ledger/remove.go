@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,9 +30,9 @@ type removal struct {
 
 // removable refuses to begin what could not be finished.
 func (s *domain) removable(ctx context.Context, remove []uint64) error {
-	stream, err := s.js.Stream(ctx, wire.DomainStream(s.Domain))
+	stream, err := s.stream(ctx, wire.DomainStream(s.Domain))
 	if err != nil {
-		return fmt.Errorf("find stream %s: %w", wire.DomainStream(s.Domain), err)
+		return err
 	}
 	if len(remove) == 0 || !stream.CachedInfo().Config.DenyDelete {
 		return nil
@@ -48,9 +47,9 @@ func (s *domain) removable(ctx context.Context, remove []uint64) error {
 // What is gone already is not taken out again.
 func (s *domain) remove(ctx context.Context, at, repair uint64) error {
 	name := wire.DomainStream(s.Domain)
-	stream, err := s.js.Stream(ctx, name)
+	stream, err := s.stream(ctx, name)
 	if err != nil {
-		return fmt.Errorf("find stream %s: %w", name, err)
+		return err
 	}
 	s.step(stepRemove)
 	m, err := stream.GetMsg(ctx, at)
@@ -61,7 +60,7 @@ func (s *domain) remove(ctx context.Context, at, repair uint64) error {
 		return fmt.Errorf("read message %d of stream %s: %w", at, name, err)
 	}
 	if err := s.save(ctx, removal{
-		Repair: repair, Stream: identity(stream.CachedInfo()), At: at, Subject: m.Subject, Header: m.Header, Time: m.Time,
+		Repair: repair, Stream: wire.StreamIdentity(name, stream.CachedInfo().Created), At: at, Subject: m.Subject, Header: m.Header, Time: m.Time,
 	}, m.Data); err != nil {
 		return err
 	}
@@ -70,11 +69,6 @@ func (s *domain) remove(ctx context.Context, at, repair uint64) error {
 		return fmt.Errorf("take message %d out of stream %s: %w", at, name, err)
 	}
 	return nil
-}
-
-// identity tells a stream from one that is made again under its name.
-func identity(info *jetstream.StreamInfo) string {
-	return info.Config.Name + "@" + strconv.FormatInt(info.Created.UnixNano(), 10)
 }
 
 // save keeps a message, unless it is kept already.
@@ -100,9 +94,9 @@ func (s *domain) save(ctx context.Context, r removal, data []byte) error {
 // saved is what stream REMOVED keeps of a message, latest.
 func (s *domain) saved(ctx context.Context, at uint64) (removal, []byte, error) {
 	var r removal
-	stream, err := s.js.Stream(ctx, wire.RemovedStream)
+	stream, err := s.stream(ctx, wire.RemovedStream)
 	if err != nil {
-		return r, nil, fmt.Errorf("find stream %s: %w", wire.RemovedStream, err)
+		return r, nil, err
 	}
 	m, err := stream.GetLastMsgForSubject(ctx, wire.RemovedSubject(s.Origin, s.Domain, at))
 	if err != nil {

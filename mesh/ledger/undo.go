@@ -79,9 +79,9 @@ func (d *Desk) asked(ctx context.Context, id uint64) (Record, error) {
 	none := func(why string) error {
 		return &Error{Code: CodeNoRepair, Op: fmt.Sprintf("find repair %d", id), Cause: errors.New(why), Cure: "name the id that `lockstep ledger repair` told, in the environment that it repaired"}
 	}
-	stream, err := d.js.Stream(ctx, wire.AuditStream)
+	stream, err := d.stream(ctx, wire.AuditStream)
 	if err != nil {
-		return r, fmt.Errorf("find stream %s: %w", wire.AuditStream, err)
+		return r, err
 	}
 	m, err := stream.GetMsg(ctx, max(id, 1))
 	switch {
@@ -133,9 +133,9 @@ func (s *domain) notUndone(ctx context.Context, id uint64, repair Record) (limit
 
 // records hands on what stream AUDIT keeps of one action on the domain.
 func (s *domain) records(ctx context.Context, action string, take func(uint64, Record) error) error {
-	stream, err := s.js.Stream(ctx, wire.AuditStream)
+	stream, err := s.stream(ctx, wire.AuditStream)
 	if err != nil {
-		return fmt.Errorf("find stream %s: %w", wire.AuditStream, err)
+		return err
 	}
 	subject := wire.AuditSubject(s.environment, action)
 	for next := uint64(1); ; {
@@ -198,7 +198,7 @@ func (s *domain) putBack(ctx context.Context, repair Record, limits map[uint64]u
 
 // taken reports whether a message is no longer in the domain's stream.
 func (s *domain) taken(ctx context.Context, at uint64) (bool, error) {
-	stream, err := s.js.Stream(ctx, wire.DomainStream(s.Domain))
+	stream, err := s.stream(ctx, wire.DomainStream(s.Domain))
 	if err == nil {
 		_, err = stream.GetMsg(ctx, at)
 	}

@@ -162,7 +162,7 @@ func (r *Route) find(ctx context.Context, egress jetstream.Stream, sequence uint
 
 // originStream is the value of the header that identifies the origin stream.
 func originStream(info *jetstream.StreamInfo) string {
-	return info.Config.Name + "@" + strconv.FormatInt(info.Created.UnixNano(), 10)
+	return wire.StreamIdentity(info.Config.Name, info.Created)
 }
 
 func sequenceOf(h nats.Header) (uint64, error) { return number(h, wire.HeaderOriginSequence) }

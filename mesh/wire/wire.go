@@ -9,6 +9,7 @@ package wire
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The roots of the mesh's subject spaces. Applications can publish in none of
@@ -169,6 +170,12 @@ func DeliverSubject(destination, stream, consumer string) string {
 // SourcePrefix is the prefix of the JetStream API by which a stream sources from one
 // in another environment.
 func SourcePrefix(environment string) string { return "$JS." + environment + ".API" }
+
+// StreamIdentity tells a stream from one that is made again under its name, as
+// HeaderOriginStream does: NAME@IDENTITY.
+func StreamIdentity(name string, created time.Time) string {
+	return name + "@" + strconv.FormatInt(created.UnixNano(), 10)
+}
 
 // upper turns a name of mesh.yaml (lower case, digits, hyphens) into a stream
 // name; names hold no underscore, so two of them never meet.

@@ -14,11 +14,7 @@ import (
 
 // Audit has a destination verify again all that it has stored.
 func Audit(ctx context.Context, app *cli.App, f AuditFlags) error {
-	by, err := f.Who()
-	if err != nil {
-		return err
-	}
-	at, err := f.connect()
+	by, at, err := f.asked()
 	if err != nil {
 		return err
 	}

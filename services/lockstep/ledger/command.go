@@ -63,6 +63,15 @@ func destination(file string) (string, error) {
 	return "", cli.Usage("--env is missing: routes lead to %s", strings.Join(names, ", "))
 }
 
+// asked is who asks for a change, and of which environment.
+func (f Flags) asked() (by string, at *operator.Environment, err error) {
+	if by, err = f.Who(); err != nil {
+		return "", nil, err
+	}
+	at, err = f.connect()
+	return by, at, err
+}
+
 // Selection is how a user chooses among what a destination verifies.
 type Selection struct{ Origin, Domain string }
 

@@ -11,11 +11,7 @@ import (
 
 // Repair has a destination repair what differs, some at a time, until nothing does.
 func Repair(ctx context.Context, app *cli.App, f RepairFlags) error {
-	by, err := f.Who()
-	if err != nil {
-		return err
-	}
-	at, err := f.connect()
+	by, at, err := f.asked()
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,7 @@ import (
 
 // Undo undoes a repair.
 func Undo(ctx context.Context, app *cli.App, f UndoFlags) error {
-	by, err := f.Who()
-	if err != nil {
-		return err
-	}
-	at, err := f.connect()
+	by, at, err := f.asked()
 	if err != nil {
 		return err
 	}
