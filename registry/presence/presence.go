@@ -128,9 +128,12 @@ type Book struct {
 	options Options
 	log     zerolog.Logger
 
-	cancel context.CancelFunc
-	work   sync.WaitGroup
-	write  chan Sighting
+	cancel  context.CancelFunc
+	closing sync.Once
+	end     chan struct{} // closed: what is queued is the last that is written
+	writing chan struct{} // closed: nothing is written any more
+	work    sync.WaitGroup
+	write   chan Sighting
 
 	mu        sync.RWMutex
 	sightings map[Who]*noted
@@ -158,6 +161,7 @@ func Open(ctx context.Context, js jetstream.JetStream, o Options) (*Book, error)
 	}
 	b := &Book{
 		bucket: bucket, options: o, log: o.Logger.With().Str("part", "presence").Logger(), write: make(chan Sighting, queued),
+		end: make(chan struct{}), writing: make(chan struct{}),
 		sightings: map[Who]*noted{}, bySubject: map[string]int{},
 	}
 	running, cancel := context.WithCancel(context.Background())
@@ -179,10 +183,18 @@ func Open(ctx context.Context, js jetstream.JetStream, o Options) (*Book, error)
 	}
 }
 
-// Close ends the book and waits until it has ended. What was reported and not
-// written is lost. It may be called more than once.
+// Close writes what was reported before it, for five seconds at most, ends the
+// book and waits until it has ended. It may be called more than once.
 func (b *Book) Close() {
-	b.cancel()
+	b.closing.Do(func() {
+		close(b.end)
+		select {
+		case <-b.writing:
+		case <-time.After(writeTimeout):
+			b.log.Warn().Int("reports", len(b.write)).Msg("not all who were seen could be written at the end; they are at their next report")
+		}
+		b.cancel()
+	})
 	b.work.Wait()
 }
 
@@ -312,18 +324,28 @@ func (b *Book) again(who Who) {
 	}
 }
 
-// writeDown writes what is due, and passes it on.
+// writeDown writes what is due, and passes it on, until the book's end.
 func (b *Book) writeDown(ctx context.Context) {
+	defer close(b.writing)
 	for {
 		select {
-		case <-ctx.Done():
-			return
 		case s := <-b.write:
-			if err := b.writeOne(ctx, s); err != nil && ctx.Err() == nil {
-				b.log.Warn().Err(err).Str("subject", s.Subject).Str("name", s.Name).Msg("a consumer's being seen could not be written; it is tried again at its next report")
-				b.again(s.Who)
+			b.writeOrRepeat(ctx, s)
+		case <-b.end:
+			for len(b.write) > 0 && ctx.Err() == nil { // nobody else takes from it
+				b.writeOrRepeat(ctx, <-b.write)
 			}
+			return
 		}
+	}
+}
+
+// writeOrRepeat has a sighting that could not be written repeated at the next
+// report.
+func (b *Book) writeOrRepeat(ctx context.Context, s Sighting) {
+	if err := b.writeOne(ctx, s); err != nil && ctx.Err() == nil {
+		b.log.Warn().Err(err).Str("subject", s.Subject).Str("name", s.Name).Msg("a consumer's being seen could not be written; it is tried again at its next report")
+		b.again(s.Who)
 	}
 }
 

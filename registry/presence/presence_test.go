@@ -125,6 +125,41 @@ func TestBook(t *testing.T) {
 	}
 }
 
+// Guards against a stop that loses what was taken and acknowledged a moment before.
+func TestCloseWritesWhatWasReported(t *testing.T) {
+	js := natstest.Start(t).Connect()
+	b := open(t, js, presence.Options{Environment: "production"})
+	for i := range 300 {
+		if err := b.Report(presence.Who{Subject: "s", Name: fmt.Sprint("n", i), Version: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Close()
+	if again := open(t, js, presence.Options{}); len(again.Of("s")) != 300 {
+		t.Errorf("%d of 300 are known after a restart", len(again.Of("s")))
+	}
+}
+
+// Guards against a stop that waits without a bound for somebody who does not answer.
+func TestCloseIsBounded(t *testing.T) {
+	js := natstest.Start(t).Connect()
+	passing := make(chan struct{}, 3)
+	b := open(t, js, presence.Options{Pass: func(ctx context.Context, _ presence.Sighting) error {
+		passing <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	for i := range 3 {
+		if err := b.Report(presence.Who{Subject: "s", Name: fmt.Sprint("n", i), Version: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Close()
+	if n := len(passing); n == 0 || n > 2 {
+		t.Errorf("%d reports were passed on to somebody who hangs", n)
+	}
+}
+
 // Guards against a failure to pass on that is never mended.
 func TestPassingOnIsRepeated(t *testing.T) {
 	js := natstest.Start(t).Connect()
