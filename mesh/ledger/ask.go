@@ -56,10 +56,3 @@ type Written struct {
 	// those are left out that are withheld still.
 	Sequences []uint64 `json:"sequences,omitempty"`
 }
-
-// Problem is an error on the wire.
-type Problem struct {
-	Code string `json:"code"`
-	Why  string `json:"why"`
-	Cure string `json:"cure,omitempty"`
-}

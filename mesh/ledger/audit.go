@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -52,7 +53,7 @@ func (d *Desk) Audit(ctx context.Context, q AuditRequest) AuditAnswer {
 			a.Domains = append(a.Domains, s.findings())
 		}
 	}
-	a.Problem = problemOf(err)
+	a.Problem = reply.ProblemOf(err)
 	return a
 }
 

@@ -89,7 +89,7 @@ func answering[Q, A any](answer func(context.Context, Q) A, problem func(*Proble
 	return func(ctx context.Context, body []byte) any {
 		var q Q
 		if err := reply.Decode(body, &q); err != nil {
-			return problem(problemOf(&Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: reply.DecodeCure}))
+			return problem(reply.ProblemOf(&Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: reply.DecodeCure}))
 		}
 		return answer(ctx, q)
 	}
@@ -148,7 +148,7 @@ func nobody(by, op string) error {
 // Status lists what is verified and what differs.
 func (d *Desk) Status(_ context.Context, q StatusRequest) StatusAnswer {
 	chosen, err := d.choose(q.Of)
-	a := StatusAnswer{Problem: problemOf(err)}
+	a := StatusAnswer{Problem: reply.ProblemOf(err)}
 	for _, s := range chosen {
 		a.Domains = append(a.Domains, s.findings())
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -59,7 +60,7 @@ func (d *Desk) Repair(ctx context.Context, q RepairRequest) RepairAnswer {
 		done, err = s.repair(ctx, q.By, q.Dry)
 		a.Domains = append(a.Domains, done)
 	}
-	a.Problem = problemOf(err)
+	a.Problem = reply.ProblemOf(err)
 	return a
 }
 
@@ -212,13 +213,13 @@ func (s *domain) ask(ctx context.Context, verb string, question any) (Written, e
 	if err != nil {
 		return written, fmt.Errorf("write the question: %w", err)
 	}
-	reply := wire.AnswerSubject(s.Origin, s.environment, nuid.Next())
-	sub, err := s.nc.SubscribeSync(reply)
+	to := wire.AnswerSubject(s.Origin, s.environment, nuid.Next())
+	sub, err := s.nc.SubscribeSync(to)
 	if err != nil {
 		return written, err
 	}
 	defer func() { _ = sub.Unsubscribe() }() // on a closed connection nothing arrives either
-	if err := s.nc.PublishRequest(wire.AskSubject(s.Origin, s.environment, verb), reply, body); err != nil {
+	if err := s.nc.PublishRequest(wire.AskSubject(s.Origin, s.environment, verb), to, body); err != nil {
 		return written, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)

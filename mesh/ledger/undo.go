@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lockstep-mesh/lockstep/mesh/ordered"
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -21,7 +22,7 @@ import (
 // is interrupted, it can be asked for again.
 func (d *Desk) Undo(ctx context.Context, q UndoRequest) UndoAnswer {
 	a, err := d.undo(ctx, q)
-	a.Problem = problemOf(err)
+	a.Problem = reply.ProblemOf(err)
 	return a
 }
 

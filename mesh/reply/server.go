@@ -1,8 +1,9 @@
 // Package reply answers requests in JSON over NATS, and asks them: what the parts of
-// a running environment use to be asked by operators.
+// a running environment use to be asked by operators. It has the error that an answer
+// tells of, in a program and on the wire.
 //
-// What is asked and answered belongs with the part. Who may ask is decided by the
-// account and its permissions.
+// What is asked and answered belongs with the part, and so do the codes of its errors.
+// Who may ask is decided by the account and its permissions.
 package reply
 
 import (

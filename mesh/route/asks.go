@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -160,7 +161,7 @@ func (d *RepairDesk) answer(ctx context.Context, destination string, routes map[
 // end.
 func decodeStrictly(body []byte, into any) error {
 	if err := jsonv2.Unmarshal(body, into, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return &Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: "send JSON with the fields that this version knows"}
+		return &Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: reply.DecodeCure}
 	}
 	return nil
 }
@@ -168,14 +169,14 @@ func decodeStrictly(body []byte, into any) error {
 // problemAbroad is an error as another environment may see it: of what failed at
 // the origin it says no more than what was asked for.
 func problemAbroad(err error) *ledger.Problem {
-	p := ledger.Problem(*problemOf(err))
+	p := reply.ProblemOf(err)
 	switch p.Code {
 	case CodeRequest, CodeNoRoute, CodeBudget, CodeTooLarge, CodeDamaged, CodeNotRunning:
-		return &p
+		return p
 	}
 	p.Why = "the origin could not do it; its log says why"
 	if typed := (*Error)(nil); errors.As(err, &typed) {
 		p.Why = typed.Op + ": " + p.Why
 	}
-	return &p
+	return p
 }

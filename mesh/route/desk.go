@@ -64,33 +64,6 @@ type ReleasePart struct {
 	Result
 }
 
-// Problem is an Error on the wire.
-type Problem struct {
-	Code string `json:"code"`
-	Why  string `json:"why"`
-	Cure string `json:"cure,omitempty"`
-}
-
-// err is the problem as an error; nil for none.
-func (p *Problem) err(op string) error {
-	if p == nil {
-		return nil
-	}
-	return &Error{Code: p.Code, Op: op, Cause: errors.New(p.Why), Cure: p.Cure}
-}
-
-func problemOf(err error) *Problem {
-	var typed *Error
-	if !errors.As(err, &typed) {
-		return &Problem{Code: CodeUnavailable, Why: err.Error(), Cure: "ask again"}
-	}
-	why := typed.Op
-	if typed.Cause != nil {
-		why += ": " + typed.Cause.Error()
-	}
-	return &Problem{Code: typed.Code, Why: why, Cure: typed.Cure}
-}
-
 // Desk answers what operators ask about the withheld events of an environment's
 // routes: in this process, and as NATS requests in the streams' account, where
 // neither applications nor leaves can reach it. It is safe for concurrent use.
@@ -112,14 +85,14 @@ func Serve(nc *nats.Conn, environment string, routes []*Route, log zerolog.Logge
 		wire.VerbWithheld: func(ctx context.Context, body []byte) any {
 			var q WithheldRequest
 			if err := decode(body, &q); err != nil {
-				return WithheldAnswer{Problem: problemOf(err)}
+				return WithheldAnswer{Problem: reply.ProblemOf(err)}
 			}
 			return d.Withheld(ctx, q)
 		},
 		wire.VerbRelease: func(ctx context.Context, body []byte) any {
 			var q ReleaseRequest
 			if err := decode(body, &q); err != nil {
-				return ReleaseAnswer{Problem: problemOf(err)}
+				return ReleaseAnswer{Problem: reply.ProblemOf(err)}
 			}
 			return d.Release(ctx, q)
 		},
@@ -167,7 +140,7 @@ func (r *Route) which() Which {
 func (d *Desk) Withheld(ctx context.Context, q WithheldRequest) WithheldAnswer {
 	routes, err := d.choose(q.Of)
 	if err != nil {
-		return WithheldAnswer{Problem: problemOf(err)}
+		return WithheldAnswer{Problem: reply.ProblemOf(err)}
 	}
 	var a WithheldAnswer
 	left := q.limit()
@@ -176,7 +149,7 @@ func (d *Desk) Withheld(ctx context.Context, q WithheldRequest) WithheldAnswer {
 		f.Limit = max(left, 1)
 		page, err := r.Withheld(ctx, f)
 		if err != nil {
-			return WithheldAnswer{Problem: problemOf(err)}
+			return WithheldAnswer{Problem: reply.ProblemOf(err)}
 		}
 		page.Records = page.Records[:min(left, len(page.Records))]
 		left -= len(page.Records)
@@ -205,9 +178,7 @@ func (d *Desk) Release(ctx context.Context, q ReleaseRequest) ReleaseAnswer {
 		}
 		a.Routes = append(a.Routes, ReleasePart{r.which(), result})
 	}
-	if err != nil {
-		a.Problem = problemOf(err)
-	}
+	a.Problem = reply.ProblemOf(err)
 	return a
 }
 
@@ -216,7 +187,7 @@ func (d *Desk) Release(ctx context.Context, q ReleaseRequest) ReleaseAnswer {
 func AskWithheld(ctx context.Context, nc *nats.Conn, environment string, q WithheldRequest) (WithheldAnswer, error) {
 	var a WithheldAnswer
 	err := ask(ctx, nc, wire.AdminSubject(environment, wire.VerbWithheld), q, &a)
-	return a, errors.Join(err, a.Problem.err("list what "+environment+" withholds"))
+	return a, errors.Join(err, a.Problem.Err("list what "+environment+" withholds"))
 }
 
 // AskRelease asks a running environment to release events. The answer counts
@@ -224,7 +195,7 @@ func AskWithheld(ctx context.Context, nc *nats.Conn, environment string, q Withh
 func AskRelease(ctx context.Context, nc *nats.Conn, environment string, q ReleaseRequest) (ReleaseAnswer, error) {
 	var a ReleaseAnswer
 	err := ask(ctx, nc, wire.AdminSubject(environment, wire.VerbRelease), q, &a)
-	return a, errors.Join(err, a.Problem.err("release what "+environment+" withholds"))
+	return a, errors.Join(err, a.Problem.Err("release what "+environment+" withholds"))
 }
 
 func ask(ctx context.Context, nc *nats.Conn, subject string, question, answer any) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -44,10 +45,7 @@ type Result struct {
 // is closed; so a route that begins again knows all that was released.
 func (r *Route) Release(ctx context.Context, f Filter, by string) (Result, error) {
 	fail := func(err error) (Result, error) {
-		if typed := (*Error)(nil); errors.As(err, &typed) {
-			return Result{}, err
-		}
-		return Result{}, &Error{Code: CodeUnavailable, Op: "release events withheld from " + r.config.To, Cause: err, Cure: "ask again: what was released already is not released twice"}
+		return Result{}, reply.Failed("release events withheld from "+r.config.To, err, "ask again: what was released already is not released twice")
 	}
 	if by == "" || strings.ContainsAny(by, "\r\n") {
 		return fail(&Error{Code: CodeRequest, Op: "release events withheld from " + r.config.To, Cause: errors.New("nobody is named who asks for it"), Cure: "name the operator"})

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -181,13 +182,11 @@ func (r *Route) answered(ctx context.Context, op string, entry auditRecord, do f
 		return ledger.Written{}, err
 	}
 	written, err := do(at)
-	if typed := (*Error)(nil); err != nil && !errors.As(err, &typed) {
-		err = &Error{Code: CodeUnavailable, Op: op, Cause: err, Cure: "ask again: what comes twice does no harm"}
-	}
+	err = reply.Failed(op, err, "ask again: what comes twice does no harm")
 	written.At = stamp(at)
 	entry.Phase, entry.Events = phaseDone, len(written.Sequences)
 	if err != nil {
-		entry.Phase, entry.Code = phaseFailed, problemOf(err).Code
+		entry.Phase, entry.Code = phaseFailed, reply.ProblemOf(err).Code
 		written = ledger.Written{}
 	}
 	// It happened, so it is recorded even when who asked has gone.

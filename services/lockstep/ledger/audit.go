@@ -9,7 +9,6 @@ import (
 
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
-	"github.com/lockstep-mesh/lockstep/services/lockstep/operator"
 )
 
 // Audit has a destination verify again all that it has stored.
@@ -23,7 +22,7 @@ func Audit(ctx context.Context, app *cli.App, f AuditFlags) error {
 	if f.NoWait {
 		begun, err := d.startAudit(ctx, f.of(), by)
 		if err != nil {
-			return operator.Explain("the audit cannot be started", err)
+			return explain("the audit cannot be started", err)
 		}
 		return app.Answer(newAnswer(at.Name, begun))
 	}
@@ -59,7 +58,7 @@ func judged(found []ledger.Findings) error {
 func (d desk) audit(ctx context.Context, of ledger.Of, by string, talk *progress) ([]ledger.Findings, error) {
 	begun, err := d.startAudit(ctx, of, by)
 	if err != nil {
-		return nil, operator.Explain("the audit cannot be started", err)
+		return nil, explain("the audit cannot be started", err)
 	}
 	defer talk.close()
 	for {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
-	"github.com/lockstep-mesh/lockstep/services/lockstep/operator"
 )
 
 // Repair has a destination repair what differs, some at a time, until nothing does.
@@ -89,7 +88,7 @@ func (r *repairing) known(ctx context.Context) error {
 		got, err := r.desk.repair(ctx, ledger.RepairRequest{Of: r.of, By: r.by, Dry: r.done.Dry})
 		acted := r.done.take(got, err == nil)
 		if err != nil {
-			return operator.Explain("what differs cannot be repaired", err)
+			return explain("what differs cannot be repaired", err)
 		}
 		all := r.done.sums()
 		remaining := all.remaining
@@ -114,7 +113,7 @@ func (r *repairing) known(ctx context.Context) error {
 func (r *repairing) look(ctx context.Context) error {
 	found, err := r.desk.status(ctx, r.of)
 	if err != nil {
-		return operator.Explain("what differs still cannot be told", err)
+		return explain("what differs still cannot be told", err)
 	}
 	r.done.look(newAnswer(r.done.Environment, found))
 	return nil

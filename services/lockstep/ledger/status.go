@@ -12,7 +12,6 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
-	"github.com/lockstep-mesh/lockstep/services/lockstep/operator"
 )
 
 // maxRows bounds each list in a table; JSON and YAML hold all that is known.
@@ -27,7 +26,7 @@ func Status(ctx context.Context, app *cli.App, f StatusFlags) error {
 	defer at.Close()
 	found, err := desk{at, pollEvery}.status(ctx, f.of())
 	if err != nil {
-		return operator.Explain("what "+at.Name+" has verified cannot be told", err)
+		return explain("what "+at.Name+" has verified cannot be told", err)
 	}
 	return tell(app, newAnswer(at.Name, found))
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
-	"github.com/lockstep-mesh/lockstep/services/lockstep/operator"
 )
 
 // Undo undoes a repair.
@@ -29,7 +28,7 @@ func undo(ctx context.Context, d desk, id uint64, by string) (undone, error) {
 	got, err := d.undo(ctx, id, by)
 	a := undone{Environment: d.at.Name, By: by, ID: id, Origin: got.Origin, Domain: got.Domain, Restored: got.Restored, Removed: got.Removed}
 	if err != nil {
-		err = operator.Explain("the repair cannot be undone", err)
+		err = explain("the repair cannot be undone", err)
 		if a.Restored+a.Removed > 0 {
 			err = partly(err, a)
 		}

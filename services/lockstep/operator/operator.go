@@ -15,7 +15,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/pflag"
 
-	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/mesh/node"
 	"github.com/lockstep-mesh/lockstep/mesh/route"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
@@ -88,14 +87,13 @@ func (f Flags) Who() (string, error) {
 	return u.Username, nil
 }
 
-// Explain makes the one kind of error that is told of those that a running
-// environment answers with. What says what could not be done where the error
+// Explain makes the one kind of error that is told of those that an origin answers
+// with, about its keys and routes. What says what could not be done where the error
 // doesn't.
 func Explain(what string, err error) error {
 	var (
-		keys    *custody.Error
-		routes  *route.Error
-		ledgers *ledger.Error
+		keys   *custody.Error
+		routes *route.Error
 	)
 	switch {
 	case err == nil:
@@ -106,25 +104,8 @@ func Explain(what string, err error) error {
 		return &cli.Error{Code: routes.Code, What: what, Why: "no route begins in that environment", Cure: "name an origin environment with --env", Cause: err}
 	case errors.As(err, &routes):
 		return &cli.Error{Code: routes.Code, What: routes.Op, Cure: routes.Cure, Cause: routes.Cause}
-	case errors.As(err, &ledgers):
-		return explainLedger(what, ledgers)
 	case errors.Is(err, context.DeadlineExceeded):
 		return &cli.Error{Code: custody.CodeUnavailable, What: what, Why: "the environment did not answer in time", Cure: "see `lockstep status`", Cause: err}
 	}
 	return err
-}
-
-func explainLedger(what string, err *ledger.Error) error {
-	e := &cli.Error{Code: err.Code, What: what, Cure: err.Cure, Cause: err}
-	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		e.Why, e.Cure = "no route ends in that environment, so that it verifies nothing", "name with --env an environment that events are carried to"
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Why = "the environment did not answer in time"
-	case errors.Is(err, context.Canceled):
-		e.Code, e.Why = cli.CodeInterrupted, "interrupted before the answer came"
-	default:
-		e.What, e.Cause = err.Op, err.Cause
-	}
-	return e
 }

@@ -1,4 +1,4 @@
-package operator
+package ledger
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 // Guards against an error of the ledger that is told as one of the program's own,
 // without its code or what mends it.
-func TestExplainLedger(t *testing.T) {
+func TestExplain(t *testing.T) {
 	unavailable := func(cause error) error {
 		return fmt.Errorf("asked: %w", &ledger.Error{Code: ledger.CodeUnavailable, Op: "ask on a subject", Cause: cause, Cure: "ask again"})
 	}
@@ -33,7 +33,7 @@ func TestExplainLedger(t *testing.T) {
 		},
 	} {
 		var ours *cli.Error
-		if err := Explain("it cannot be done", c.err); !errors.As(err, &ours) || ours.Code != c.code || !strings.HasPrefix(ours.Error(), c.said) || !strings.Contains(ours.Cure, c.cure) {
+		if err := explain("it cannot be done", c.err); !errors.As(err, &ours) || ours.Code != c.code || !strings.HasPrefix(ours.Error(), c.said) || !strings.Contains(ours.Cure, c.cure) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
