@@ -43,16 +43,32 @@ func (s *domain) removable(ctx context.Context, remove []uint64) error {
 	}
 }
 
+// streams are what messages are moved between, found once for all that a repair or
+// an undo moves.
+type streams struct {
+	*domain
+	events  jetstream.Stream // the domain's
+	removed jetstream.Stream // REMOVED
+}
+
+func (s *domain) open(ctx context.Context) (*streams, error) {
+	events, err := s.stream(ctx, wire.DomainStream(s.Domain))
+	if err != nil {
+		return nil, err
+	}
+	removed, err := s.stream(ctx, wire.RemovedStream)
+	if err != nil {
+		return nil, err
+	}
+	return &streams{s, events, removed}, nil
+}
+
 // remove takes a message out of the domain's stream and keeps it in stream REMOVED.
 // What is gone already is not taken out again.
-func (s *domain) remove(ctx context.Context, at, repair uint64) error {
+func (s *streams) remove(ctx context.Context, at, repair uint64) error {
 	name := wire.DomainStream(s.Domain)
-	stream, err := s.stream(ctx, name)
-	if err != nil {
-		return err
-	}
 	s.step(stepRemove)
-	m, err := stream.GetMsg(ctx, at)
+	m, err := s.events.GetMsg(ctx, at)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}
@@ -60,19 +76,19 @@ func (s *domain) remove(ctx context.Context, at, repair uint64) error {
 		return fmt.Errorf("read message %d of stream %s: %w", at, name, err)
 	}
 	if err := s.save(ctx, removal{
-		Repair: repair, Stream: wire.StreamIdentity(name, stream.CachedInfo().Created), At: at, Subject: m.Subject, Header: m.Header, Time: m.Time,
+		Repair: repair, Stream: wire.StreamIdentity(name, s.events.CachedInfo().Created), At: at, Subject: m.Subject, Header: m.Header, Time: m.Time,
 	}, m.Data); err != nil {
 		return err
 	}
 	s.step(stepSaved)
-	if err := stream.DeleteMsg(ctx, at); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+	if err := s.events.DeleteMsg(ctx, at); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("take message %d out of stream %s: %w", at, name, err)
 	}
 	return nil
 }
 
 // save keeps a message, unless it is kept already.
-func (s *domain) save(ctx context.Context, r removal, data []byte) error {
+func (s *streams) save(ctx context.Context, r removal, data []byte) error {
 	kept, _, err := s.saved(ctx, r.At)
 	if err == nil && kept.Stream == r.Stream && kept.Repair == r.Repair {
 		return nil
@@ -92,13 +108,9 @@ func (s *domain) save(ctx context.Context, r removal, data []byte) error {
 }
 
 // saved is what stream REMOVED keeps of a message, latest.
-func (s *domain) saved(ctx context.Context, at uint64) (removal, []byte, error) {
+func (s *streams) saved(ctx context.Context, at uint64) (removal, []byte, error) {
 	var r removal
-	stream, err := s.stream(ctx, wire.RemovedStream)
-	if err != nil {
-		return r, nil, err
-	}
-	m, err := stream.GetLastMsgForSubject(ctx, wire.RemovedSubject(s.Origin, s.Domain, at))
+	m, err := s.removed.GetLastMsgForSubject(ctx, wire.RemovedSubject(s.Origin, s.Domain, at))
 	if err != nil {
 		return r, nil, fmt.Errorf("read what stream %s keeps of message %d: %w", wire.RemovedStream, at, err)
 	}

@@ -140,11 +140,18 @@ func (s *domain) mend(ctx context.Context, v *Verifier, record *Record) error {
 		record.Resent += len(some)
 	}
 	s.step(stepResent)
+	if len(record.Remove) == 0 {
+		return nil
+	}
+	between, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
 	for _, at := range record.Remove {
 		if !v.removable(at) {
 			continue
 		}
-		if err := s.remove(ctx, at, record.ID); err != nil {
+		if err := between.remove(ctx, at, record.ID); err != nil {
 			return err
 		}
 		record.Removed++

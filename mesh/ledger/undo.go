@@ -60,7 +60,10 @@ func (d *Desk) undo(ctx context.Context, q UndoRequest) (UndoAnswer, error) {
 	if err := s.note(ctx, record); err != nil {
 		return a, failed(op, err)
 	}
-	err = s.putBack(ctx, asked, limits, &record)
+	between, err := s.open(ctx)
+	if err == nil {
+		err = between.putBack(ctx, asked, limits, &record)
+	}
 	s.step(stepDone)
 	a.Restored, a.Removed = record.Restored, record.Removed
 	if err := s.finish(ctx, record, err); err != nil {
@@ -161,7 +164,7 @@ func (s *domain) records(ctx context.Context, action string, take func(uint64, R
 }
 
 // putBack puts back what a repair took out, then takes out what came in its place.
-func (s *domain) putBack(ctx context.Context, repair Record, limits map[uint64]uint64, record *Record) error {
+func (s *streams) putBack(ctx context.Context, repair Record, limits map[uint64]uint64, record *Record) error {
 	copies, restored, err := s.since(ctx, repair, limits, record.ID)
 	if err != nil {
 		return err
@@ -198,11 +201,8 @@ func (s *domain) putBack(ctx context.Context, repair Record, limits map[uint64]u
 }
 
 // taken reports whether a message is no longer in the domain's stream.
-func (s *domain) taken(ctx context.Context, at uint64) (bool, error) {
-	stream, err := s.stream(ctx, wire.DomainStream(s.Domain))
-	if err == nil {
-		_, err = stream.GetMsg(ctx, at)
-	}
+func (s *streams) taken(ctx context.Context, at uint64) (bool, error) {
+	_, err := s.events.GetMsg(ctx, at)
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, fmt.Errorf("read message %d of stream %s: %w", at, wire.DomainStream(s.Domain), err)
 	}
@@ -211,7 +211,7 @@ func (s *domain) taken(ctx context.Context, at uint64) (bool, error) {
 
 // since finds, in what was stored since a repair began, the events that came again
 // because of it, and what an undo of it has put back.
-func (s *domain) since(ctx context.Context, repair Record, limits map[uint64]uint64, id uint64) (copies []uint64, restored []string, err error) {
+func (s *streams) since(ctx context.Context, repair Record, limits map[uint64]uint64, id uint64) (copies []uint64, restored []string, err error) {
 	ends, err := s.current().ends(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -276,7 +276,7 @@ type came struct {
 
 // first is where a message stood first, before repairs took it out and undos put it
 // back; 0 if that is not on record.
-func (s *domain) first(ctx context.Context, c came) (uint64, error) {
+func (s *streams) first(ctx context.Context, c came) (uint64, error) {
 	for c.mark != "" {
 		_, place, _ := strings.Cut(c.mark, ".")
 		at, err := strconv.ParseUint(place, 10, 64)
