@@ -42,10 +42,14 @@ func (m *canaryMesh) expect(t *testing.T, want int, name string, args ...string)
 // domainsOfStaging are those that are carried there.
 var domainsOfStaging = []string{"customers", "github", "orders", "payments"}
 
+// domainRenewed is the one whose history comes again. What staging holds of the others
+// stays, so that it can be searched.
+const domainRenewed = "customers"
+
 // repaired has events lost and altered in staging, what was withheld and released
 // among them, and repairs it, while production and staging are killed; it undoes a
-// repair, and repairs again. It gives the words that it put into what it altered,
-// which staging has taken out.
+// repair, repairs again, and has a domain masked anew. It gives the words that it put
+// into what it altered, which staging has taken out.
 func (m *canaryMesh) repaired(t *testing.T, a *aviary, types []type_) (taken []string) {
 	t.Helper()
 	m.released(t, a, types)
@@ -70,10 +74,21 @@ func (m *canaryMesh) repaired(t *testing.T, a *aviary, types []type_) (taken []s
 	m.expect(t, 10, "staging", "ledger", "audit")
 	m.whole(t)
 	m.compare(t)
+	m.renewed(t)
 	for _, name := range leaves {
 		m.expect(t, 0, name, "ledger", "audit")
 	}
 	return taken
+}
+
+// renewed has a domain come to staging again under another key.
+func (m *canaryMesh) renewed(t *testing.T) {
+	t.Helper()
+	m.expect(t, 0, "production", "key", "rotate", "--yes")
+	m.expect(t, 0, "production", "mask", "renew", "--to", "staging", "--domain", domainRenewed, "--yes")
+	m.again(t, "production")
+	m.settled(t)
+	m.compare(t)
 }
 
 // released has events withheld from staging for want of a rule, and releases them.
@@ -195,6 +210,7 @@ func (m *canaryMesh) searchable(t *testing.T, name string, line [][]byte, taken 
 			words, wire.HeaderRepair, wire.HeaderReleased,
 			wire.AskSubject("production", name, wire.VerbLeaves), wire.AskSubject("production", name, wire.VerbResend), wire.AnswerSubject("production", name, ""),
 			wire.LedgerSubject("production", "orders", wire.KindLeaves), `"leaves":[{`,
+			wire.LedgerSubject("production", domainRenewed, wire.KindRenewal), wire.HeaderGeneration+": 2",
 		)
 	}
 	for _, word := range words {

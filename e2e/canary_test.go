@@ -256,10 +256,11 @@ func (m *canaryMesh) settled(t *testing.T) map[string]int {
 			Status struct {
 				Routes []struct {
 					To, Domain, State, Problem string
-					Checkpoint                 uint64
+					Checkpoint, Generation     uint64
 				} `json:"routes"`
 				Ledger []struct {
 					Domain     string `json:"domain"`
+					Generation uint64 `json:"generation"`
 					VerifiedTo uint64 `json:"verified_to"`
 					Delivered  int    `json:"delivered"`
 				} `json:"ledger"`
@@ -279,9 +280,11 @@ func (m *canaryMesh) settled(t *testing.T) map[string]int {
 			t.Fatalf("%v in %s", err, out)
 		}
 		verified, delivered, waiting := map[string]uint64{}, map[string]int{}, []string{}
+		generations := map[string]uint64{}
 		for _, e := range s.Environments {
 			for _, l := range e.Status.Ledger {
 				verified[e.Name+" "+l.Domain] = l.VerifiedTo
+				generations[e.Name+" "+l.Domain] = l.Generation
 				delivered[e.Name+" "+l.Domain] = l.Delivered
 			}
 		}
@@ -294,8 +297,8 @@ func (m *canaryMesh) settled(t *testing.T) map[string]int {
 					t.Fatal(err)
 				}
 				last := stream.CachedInfo().State.LastSeq
-				if r.Checkpoint != last || verified[r.To+" "+r.Domain] != last {
-					waiting = append(waiting, fmt.Sprintf("%s to %s: %d of %d, verified %d (%s %s)", r.Domain, r.To, r.Checkpoint, last, verified[r.To+" "+r.Domain], r.State, r.Problem))
+				if to := r.To + " " + r.Domain; r.Checkpoint != last || verified[to] != last || generations[to] != r.Generation {
+					waiting = append(waiting, fmt.Sprintf("%s to %s: %d of %d, verified %d (%s %s)", r.Domain, r.To, r.Checkpoint, last, verified[to], r.State, r.Problem))
 				}
 			}
 		}

@@ -28,6 +28,9 @@ func (v *Verifier) event(m *link.Message, at ordered.Place) error {
 		v.spare(0, at.Sequence, SurplusStray)
 		return nil
 	}
+	if current, err := v.isCurrent(max(1, f.Number(wire.HeaderGeneration)), sequence, at.Sequence); !current {
+		return err
+	}
 	restored := len(f.Get(wire.HeaderRestored)) > 0
 	h := held{
 		arrived: arrived{sequence, v.hasher.Digest(sequence, m.Subject, f, m.Data)}, at: at.Sequence,
@@ -55,7 +58,7 @@ func (v *Verifier) event(m *link.Message, at ordered.Place) error {
 	v.last = sequence
 	v.report.Delivered++
 	v.report.MaskedFields += uint64(h.masked)
-	if stored, err := time.Parse(time.RFC3339Nano, string(f.Get(wire.HeaderStoredAt))); err == nil {
+	if stored, err := time.Parse(time.RFC3339Nano, string(f.Get(wire.HeaderStoredAt))); err == nil && stored.After(v.renewal) {
 		v.addLag(at.Time().Sub(stored))
 	}
 	v.ahead = append(v.ahead, h)
@@ -200,6 +203,12 @@ func (v *Verifier) record(m *link.Message, at ordered.Place) error {
 			return fmt.Errorf("read the leaves of a segment: %w", err)
 		}
 		v.learn(l)
+	case wire.KindRenewal:
+		var r Renewal
+		if err := json.Unmarshal(m.Data, &r); err != nil {
+			return fmt.Errorf("read a renewal: %w", err)
+		}
+		return v.renewed(r)
 	default:
 		return fmt.Errorf("unknown record %s", m.Subject)
 	}

@@ -167,14 +167,15 @@ type Record struct {
 	By          string    `json:"by"`
 	Origin      string    `json:"origin"`
 	Domain      string    `json:"domain"`
-	ID          uint64    `json:"id,omitempty"`       // of the repair, except in the record that begins it
-	After       uint64    `json:"after,omitempty"`    // last sequence of the domain's stream before it
-	Resend      []uint64  `json:"resend,omitempty"`   // origin sequences of the events that are to come again
-	Remove      []uint64  `json:"remove,omitempty"`   // sequences in the domain's stream of what is to be taken out
-	Resent      int       `json:"resent,omitempty"`   // how many came again
-	Removed     int       `json:"removed,omitempty"`  // how many messages were taken out
-	Restored    int       `json:"restored,omitempty"` // how many were put back
-	Why         string    `json:"why,omitempty"`      // of what failed
+	Generation  uint64    `json:"generation,omitempty"` // of what it was done to, from 2 on
+	ID          uint64    `json:"id,omitempty"`         // of the repair, except in the record that begins it
+	After       uint64    `json:"after,omitempty"`      // last sequence of the domain's stream before it
+	Resend      []uint64  `json:"resend,omitempty"`     // origin sequences of the events that are to come again
+	Remove      []uint64  `json:"remove,omitempty"`     // sequences in the domain's stream of what is to be taken out
+	Resent      int       `json:"resent,omitempty"`     // how many came again
+	Removed     int       `json:"removed,omitempty"`    // how many messages were taken out
+	Restored    int       `json:"restored,omitempty"`   // how many were put back
+	Why         string    `json:"why,omitempty"`        // of what failed
 }
 
 // note records what is done, or says that it is not done for want of a record.

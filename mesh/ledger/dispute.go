@@ -44,6 +44,8 @@ const (
 	SurplusMisplaced = "misplaced" // it came after events of higher sequences
 	SurplusReplaced  = "replaced"  // a repair has brought another in its place
 	SurplusStray     = "stray"     // it names no event
+
+	SurplusSuperseded = "superseded" // it is of an earlier generation, and came behind one of this
 )
 
 // Surplus is a message in the domain's stream that stands for no event.
@@ -275,6 +277,8 @@ func (v *Verifier) surplusOf(kind string) *uint64 {
 		return &v.report.OutOfOrder
 	case SurplusReplaced:
 		return &v.report.Replaced
+	case SurplusSuperseded:
+		return &v.report.Superseded
 	}
 	return &v.report.Strays
 }
@@ -286,11 +290,15 @@ func (v *Verifier) removed(at uint64) {
 	if s := v.surplus[at]; s != nil {
 		*v.surplusOf(s.Kind)--
 		delete(v.surplus, at)
+		if s.Kind != SurplusStray {
+			v.present--
+		}
 	}
 	for _, d := range v.disputes {
 		d.events = slices.DeleteFunc(d.events, func(h held) bool {
 			if h.at == at {
 				v.report.Delivered--
+				v.present--
 			}
 			return h.at == at
 		})

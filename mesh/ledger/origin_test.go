@@ -50,7 +50,19 @@ type origin struct {
 
 func newOrigin(t *testing.T, js jetstream.JetStream, sent []*nats.Msg) *origin {
 	t.Helper()
-	o := &origin{t: t, js: js, events: map[uint64]*nats.Msg{}, unheard: make(chan struct{}, 100)}
+	o := &origin{t: t, js: js, unheard: make(chan struct{}, 100)}
+	o.renew(sent)
+	sub, err := js.Conn().Subscribe(wire.AskSubject("production", "*", "*"), o.answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sub.Unsubscribe() })
+	return o
+}
+
+// renew has the origin answer as one that has sent other messages.
+func (o *origin) renew(sent []*nats.Msg) {
+	o.events, o.records = map[uint64]*nats.Msg{}, nil
 	for _, m := range sent {
 		if strings.HasPrefix(m.Subject, wire.LedgerRoot) {
 			o.records = append(o.records, m)
@@ -58,12 +70,6 @@ func newOrigin(t *testing.T, js jetstream.JetStream, sent []*nats.Msg) *origin {
 		}
 		o.events[sequenceOf(m)] = m
 	}
-	sub, err := js.Conn().Subscribe(wire.AskSubject("production", "*", "*"), o.answer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sub.Unsubscribe() })
-	return o
 }
 
 func sequenceOf(m *nats.Msg) uint64 {

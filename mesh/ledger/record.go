@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -62,6 +63,16 @@ type Withheld struct {
 type Released struct {
 	OriginSequence uint64 `json:"origin_sequence"`
 	Digest         Digest `json:"digest"` // of the event, as EventDigest makes it
+}
+
+// Renewal begins a generation: all that the route sent before counts no more, and
+// every event of the origin comes again, masked anew. The first segment behind it
+// has no chain before it.
+type Renewal struct {
+	Generation uint64    `json:"generation"` // from 2 on
+	At         time.Time `json:"at"`
+	To         uint64    `json:"to"`    // origin sequence up to which the generation before had come
+	Chain      Digest    `json:"chain"` // over all its segments
 }
 
 // Encode is the record as it is stored.
@@ -151,6 +162,9 @@ func (h *Hasher) Digest(sequence uint64, subject []byte, f *wire.Fields, data []
 	if at := f.Get(wire.HeaderReleased); len(at) > 0 {
 		b = appendPart(b, at)
 	}
+	if generation := f.Get(wire.HeaderGeneration); len(generation) > 0 {
+		b = appendPart(appendPart(b, []byte(wire.HeaderGeneration)), generation)
+	}
 	b = appendPart(b, data)
 	if h.scratch = b; cap(b) > keptScratch {
 		h.scratch = nil
@@ -174,6 +188,9 @@ func EventDigest(sequence uint64, subject string, header nats.Header, data []byt
 
 // Messages is how many events, markers and releases the segment holds.
 func (s *Segment) Messages() uint64 { return s.sent + s.withheld + s.released }
+
+// Before is the chain over all segments before it.
+func (s *Segment) Before() Digest { return s.chain }
 
 // Watermark closes the segment.
 func (s *Segment) Watermark() Watermark {

@@ -92,7 +92,7 @@ func (s *domain) repair(ctx context.Context, by string, dry bool) (r Repair, err
 	if err != nil {
 		return r, failed(op, err)
 	}
-	record := Record{Action: actionRepair, Phase: phaseAsked, By: by, After: ends[ofEvents], Resend: resend, Remove: remove}
+	record := Record{Action: actionRepair, Phase: phaseAsked, By: by, Generation: v.Report().Generation, After: ends[ofEvents], Resend: resend, Remove: remove}
 	if r.ID, err = s.noted(ctx, record); err != nil {
 		return r, failed(op, err)
 	}

@@ -52,6 +52,12 @@ func (d *Desk) undo(ctx context.Context, q UndoRequest) (UndoAnswer, error) {
 			release()
 		}
 	}()
+	if now := s.current().Report().Generation; asked.Generation != now {
+		return a, &Error{
+			Code: CodeNoRepair, Op: op, Cause: fmt.Errorf("it repaired generation %d, and all of %s from %s is of generation %d by now", max(1, asked.Generation), s.Source.Domain, s.Origin, max(1, now)),
+			Cure: "nothing of it is left to undo: what it took out is kept in stream " + wire.RemovedStream,
+		}
+	}
 	limits, err := s.notUndone(ctx, q.ID, asked)
 	if err != nil {
 		return a, failed(op, err)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,25 +19,27 @@ import (
 type Report struct {
 	Origin       string          `json:"origin"`
 	Domain       string          `json:"domain"`
-	VerifiedTo   uint64          `json:"verified_to"`        // origin sequence up to which all is complete and identical
-	Delivered    uint64          `json:"delivered"`          // distinct events that arrived
-	Withheld     uint64          `json:"withheld"`           // events that the route withholds
-	Released     uint64          `json:"released,omitempty"` // events that it withheld first and released later; they count as delivered
-	Repaired     uint64          `json:"repaired,omitempty"` // events that came again because they were missing or different
+	Generation   uint64          `json:"generation,omitempty"` // how often the origin has masked its history, from 2 on; all counts are of this one
+	VerifiedTo   uint64          `json:"verified_to"`          // origin sequence up to which all is complete and identical
+	Delivered    uint64          `json:"delivered"`            // distinct events that arrived
+	Withheld     uint64          `json:"withheld"`             // events that the route withholds
+	Released     uint64          `json:"released,omitempty"`   // events that it withheld first and released later; they count as delivered
+	Repaired     uint64          `json:"repaired,omitempty"`   // events that came again because they were missing or different
 	MaskedFields uint64          `json:"masked_fields"`
-	Duplicates   uint64          `json:"duplicates"`         // messages of events that are here already
-	Missing      uint64          `json:"missing"`            // events that a watermark counts and that did not arrive
-	OutOfOrder   uint64          `json:"out_of_order"`       // messages that came after events of higher sequences
-	Strays       uint64          `json:"strays,omitempty"`   // messages that name no event
-	Replaced     uint64          `json:"replaced,omitempty"` // messages in whose place a repair has brought others, and that are still here
-	Mismatches   uint64          `json:"mismatches"`         // segments whose digest or chain differs
+	Duplicates   uint64          `json:"duplicates"`           // messages of events that are here already
+	Missing      uint64          `json:"missing"`              // events that a watermark counts and that did not arrive
+	OutOfOrder   uint64          `json:"out_of_order"`         // messages that came after events of higher sequences
+	Strays       uint64          `json:"strays,omitempty"`     // messages that name no event
+	Replaced     uint64          `json:"replaced,omitempty"`   // messages in whose place a repair has brought others, and that are still here
+	Superseded   uint64          `json:"superseded,omitempty"` // messages of earlier generations that are still here
+	Mismatches   uint64          `json:"mismatches"`           // segments whose digest or chain differs
 	Problem      string          `json:"problem,omitempty"`
 	Lags         []time.Duration `json:"-"` // from stored at the origin to stored here, the latest maxLags
 }
 
 // Healthy reports whether nothing is missing, doubled or different.
 func (r Report) Healthy() bool {
-	return r.Duplicates+r.Missing+r.OutOfOrder+r.Strays+r.Replaced+r.Mismatches == 0 && r.Problem == ""
+	return r.Duplicates+r.Missing+r.OutOfOrder+r.Strays+r.Replaced+r.Superseded+r.Mismatches == 0 && r.Problem == ""
 }
 
 const (
@@ -96,6 +99,13 @@ type Verifier struct {
 	crossed  ranges          // those of them that were released
 	early    map[uint64]held // released events that no watermark that is sound covers yet
 
+	generation uint64    // of what is verified, from 1 on
+	renewal    time.Time // when it was begun; zero for the first
+	begins     uint64    // sequence in the domain's stream of the first event of it; 0: none has come
+	latest     uint64    // of the last one
+	present    uint64    // how many messages of it have come
+	former     former    // what is of earlier ones
+
 	disputes []*dispute          // open ones, in order
 	beyond   uint64              // that differ and are not held
 	again    map[uint64]held     // events that came again before their segment was compared
@@ -141,15 +151,15 @@ func Verify(js jetstream.JetStream, origin, domain string, log zerolog.Logger) *
 	v := &Verifier{
 		js: js, origin: origin, domain: domain, prefix: []byte(wire.StoredSubject(origin, "")), cancel: cancel,
 		log:     log.With().Str("part", "ledger").Str("origin", origin).Str("domain", domain).Logger(),
-		changed: make(chan struct{}), report: Report{Origin: origin, Domain: domain},
-		early: map[uint64]held{}, again: map[uint64]held{}, freed: map[uint64]held{},
-		surplus: map[uint64]*Surplus{},
+		changed: make(chan struct{}), surplus: map[uint64]*Surplus{},
 	}
+	v.begin(1, time.Time{})
 	v.work.Go(func() {
 		v.follow(ctx, ofEvents, wire.DomainStream(domain), wire.StoredSubject(origin, domain+".>"), v.event)
 	})
 	v.work.Go(func() { v.follow(ctx, ofRecords, wire.LedgerStream, wire.LedgerSubject(origin, domain, "*"), v.record) })
 	v.work.Go(func() { v.watch(ctx) })
+	v.work.Go(func() { v.clear(ctx) })
 	return v
 }
 
@@ -210,9 +220,10 @@ func (v *Verifier) readOn(ctx context.Context, which int, stream, filter string,
 	if shape := source.CachedInfo().Config; len(shape.Sources) == 1 && len(shape.Subjects) <= 1 && which == ofEvents {
 		filter = ""
 	}
-	v.mu.Lock()
-	behind := v.read[which]
-	v.mu.Unlock()
+	behind, err := v.behind(ctx, which, source)
+	if err != nil {
+		return err
+	}
 	reader, err := ordered.Open(ctx, ordered.Config{
 		Conn: v.js.Conn(), Name: "ledger of " + v.domain + " from " + v.origin, Stream: stream, Filter: filter, Behind: behind,
 	})
@@ -225,7 +236,15 @@ func (v *Verifier) readOn(ctx context.Context, which int, stream, filter string,
 		case b := <-reader.Batches():
 			v.mu.Lock()
 			for i := range b.Messages {
-				if err := take(&b.Messages[i], b.Places[i]); err != nil {
+				err := take(&b.Messages[i], b.Places[i])
+				for early := (*earlyError)(nil); errors.As(err, &early); err = take(&b.Messages[i], b.Places[i]) {
+					if err := v.awaitGeneration(ctx, early, stream, b.Places[i].Sequence); err != nil {
+						v.mu.Unlock()
+						b.Release()
+						return err
+					}
+				}
+				if err != nil {
 					v.failed(fmt.Errorf("stream %s, sequence %d: %w", stream, b.Places[i].Sequence, err))
 				}
 				v.read[which] = b.Places[i].Sequence

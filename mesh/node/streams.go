@@ -72,14 +72,14 @@ func (n *Node) streams() []jetstream.StreamConfig {
 }
 
 // repairable lets a stream that receives events from elsewhere be repaired: what
-// differs from the origin can be taken out of it, and put back. Only the inside of
-// the environment can do either. A stream that receives nothing is the origin of
+// differs from the origin can be taken out of it, and put back, and what is of an
+// earlier generation is taken out. Only the inside of the environment can do that. A stream that receives nothing is the origin of
 // what it holds, and loses nothing.
 func repairable(c jetstream.StreamConfig, domain string) jetstream.StreamConfig {
 	if len(c.Sources) == 0 {
 		return c
 	}
-	c.DenyDelete = false
+	c.DenyDelete, c.DenyPurge = false, false
 	c.Subjects = append(c.Subjects, wire.RestoreSubject(wire.StoredSubject("*", domain+".>")))
 	c.SubjectTransform = &jetstream.SubjectTransformConfig{
 		Source:      wire.RestoreSubject(wire.StoredSubject("*", domain+".>")),
@@ -102,6 +102,7 @@ func (n *Node) egressStreams() []jetstream.StreamConfig {
 				Destination: wire.LedgerSubject("{{wildcard(1)}}", domain, "{{wildcard(2)}}"),
 			}
 			c.AllowAtomicPublish = true
+			c.DenyPurge = false // what is of earlier generations is taken out
 			configs = append(configs, c)
 		}
 	}
@@ -142,9 +143,10 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, c jetstream.Strea
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		_, err = js.CreateStream(ctx, c)
 	} else if err == nil && !sameShape(existing.CachedInfo().Config, c) {
-		// JetStream does not take this back. Such a stream cannot be repaired, which
-		// package ledger says when somebody tries.
+		// JetStream does not take these back. Such a stream cannot be repaired, or its
+		// history be masked anew, which who tries is told.
 		c.DenyDelete = c.DenyDelete || existing.CachedInfo().Config.DenyDelete
+		c.DenyPurge = c.DenyPurge || existing.CachedInfo().Config.DenyPurge
 		_, err = js.UpdateStream(ctx, c)
 	}
 	if err != nil {

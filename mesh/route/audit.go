@@ -12,6 +12,7 @@ import (
 const (
 	actionLeaves = "ledger-leaves"
 	actionResend = "ledger-resend"
+	actionRenew  = "route-renew" // it is an operator's, here
 )
 
 // How far it has come.
@@ -46,7 +47,7 @@ func (r *Route) audit(ctx context.Context, entry auditRecord) error {
 		_, err = r.js.Publish(ctx, wire.AuditSubject(r.config.From, entry.Action), body)
 	}
 	r.log.Info().Str("action", entry.Action).Str("phase", entry.Phase).Str("by", entry.By).
-		Uint64("first", entry.First).Uint64("last", entry.Last).Int("events", entry.Events).Msg("a repair")
+		Uint64("first", entry.First).Uint64("last", entry.Last).Int("events", entry.Events).Msg("on record")
 	if err != nil {
 		return &Error{
 			Code: CodeAudit, Op: "record who asked for " + entry.Action, Cause: err,

@@ -64,9 +64,31 @@ type ReleasePart struct {
 	Result
 }
 
-// Desk answers what operators ask about the withheld events of an environment's
-// routes: in this process, and as NATS requests in the streams' account, where
-// neither applications nor leaves can reach it. It is safe for concurrent use.
+// RenewRequest asks to mask the whole history of routes anew. A destination must be
+// named.
+type RenewRequest struct {
+	Of
+	By  string `json:"by"` // who asks; it is recorded
+	Dry bool   `json:"dry,omitempty"`
+}
+
+// RenewAnswer answers a RenewRequest, a part for each route. With a Problem, the
+// parts are what was begun before it.
+type RenewAnswer struct {
+	Problem *Problem    `json:"problem,omitempty"`
+	Routes  []RenewPart `json:"routes,omitempty"`
+}
+
+// RenewPart is what one route masks anew.
+type RenewPart struct {
+	Which
+	Renewal
+}
+
+// Desk answers what operators ask about an environment's routes: what they withhold,
+// to release it, and to mask everything anew; in this process, and as NATS requests in
+// the streams' account, where neither applications nor leaves can reach it. It is safe
+// for concurrent use.
 type Desk struct {
 	routes []*Route
 	server *reply.Server
@@ -77,8 +99,8 @@ type Desk struct {
 func (d *Desk) Close() { d.server.Close() }
 
 // Serve answers requests about routes on nc until Close: a WithheldRequest in
-// JSON on wire.AdminSubject(environment, wire.VerbWithheld), a ReleaseRequest on
-// wire.AdminSubject(environment, wire.VerbRelease).
+// JSON on wire.AdminSubject(environment, wire.VerbWithheld), a ReleaseRequest on that
+// of wire.VerbRelease, a RenewRequest on that of wire.VerbRenew.
 func Serve(nc *nats.Conn, environment string, routes []*Route, log zerolog.Logger) (*Desk, error) {
 	d := &Desk{routes: routes, server: reply.NewServer(nc, log.With().Str("part", "desk").Logger())}
 	for verb, answer := range map[string]func(context.Context, []byte) any{
@@ -95,6 +117,13 @@ func Serve(nc *nats.Conn, environment string, routes []*Route, log zerolog.Logge
 				return ReleaseAnswer{Problem: reply.ProblemOf(err)}
 			}
 			return d.Release(ctx, q)
+		},
+		wire.VerbRenew: func(ctx context.Context, body []byte) any {
+			var q RenewRequest
+			if err := decode(body, &q); err != nil {
+				return RenewAnswer{Problem: reply.ProblemOf(err)}
+			}
+			return d.Renew(ctx, q)
 		},
 	} {
 		if err := d.server.Handle(wire.AdminSubject(environment, verb), answer); err != nil {
@@ -182,6 +211,28 @@ func (d *Desk) Release(ctx context.Context, q ReleaseRequest) ReleaseAnswer {
 	return a
 }
 
+// Renew has the chosen routes mask their whole history anew.
+func (d *Desk) Renew(ctx context.Context, q RenewRequest) RenewAnswer {
+	var a RenewAnswer
+	routes, err := d.choose(q.Of)
+	if err == nil && q.To == "" {
+		err = &Error{Code: CodeRequest, Op: "mask a history anew", Cause: errors.New("no destination is named"), Cure: "name the destination, whose consumers get every event again"}
+	}
+	for _, r := range routes {
+		if err != nil {
+			break
+		}
+		var made Renewal
+		if made, err = r.Renew(ctx, q.By, q.Dry); err == nil {
+			a.Routes = append(a.Routes, RenewPart{r.which(), made})
+		}
+	}
+	if err != nil {
+		a.Problem = reply.ProblemOf(err)
+	}
+	return a
+}
+
 // AskWithheld asks a running environment what its routes withhold. nc is a
 // connection into the streams' account.
 func AskWithheld(ctx context.Context, nc *nats.Conn, environment string, q WithheldRequest) (WithheldAnswer, error) {
@@ -196,6 +247,14 @@ func AskRelease(ctx context.Context, nc *nats.Conn, environment string, q Releas
 	var a ReleaseAnswer
 	err := ask(ctx, nc, wire.AdminSubject(environment, wire.VerbRelease), q, &a)
 	return a, errors.Join(err, a.Problem.Err("release what "+environment+" withholds"))
+}
+
+// AskRenew asks a running environment to mask the whole history of routes anew. The
+// answer counts even beside an error: it tells what was begun before.
+func AskRenew(ctx context.Context, nc *nats.Conn, environment string, q RenewRequest) (RenewAnswer, error) {
+	var a RenewAnswer
+	err := ask(ctx, nc, wire.AdminSubject(environment, wire.VerbRenew), q, &a)
+	return a, errors.Join(err, a.Problem.Err("mask a history of "+environment+" anew"))
 }
 
 func ask(ctx context.Context, nc *nats.Conn, subject string, question, answer any) error {

@@ -11,6 +11,9 @@ const (
 	CodeBudget      = "budget"              // the destination has had as much written again as it may for now
 	CodeAudit       = "audit"               // it cannot be recorded who asks
 	CodeDamaged     = "damaged"             // the egress stream is not what its own ledger says
+	CodePolicy      = "policy"              // nothing can be masked now
+	CodeAppendOnly  = "append_only"         // the egress stream lets go of no message
+	CodeIncomplete  = "incomplete"          // the origin's stream has lost its first events
 )
 
 // Error says what a route could not do for somebody who asked it.

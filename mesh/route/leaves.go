@@ -28,11 +28,12 @@ func (r *Route) Leaves(ctx context.Context, q ledger.LeavesRequest) (ledger.Writ
 	entry := auditRecord{Action: actionLeaves, By: q.By, First: q.From, Last: q.To}
 	return r.answered(ctx, op, entry, func(at time.Time) (ledger.Written, error) {
 		var written ledger.Written
-		segments, err := r.segments(ctx, op, q)
+		current := r.current.Load() // before anything is read
+		segments, err := r.segments(ctx, op, q, current.begins)
 		if err != nil {
 			return written, err
 		}
-		s := &repair{}
+		s := &repair{generation: current.number}
 		for _, leaves := range segments {
 			m, err := r.leavesMessage(leaves, at)
 			if err != nil {
@@ -66,8 +67,9 @@ func (r *Route) leavesMessage(leaves ledger.Leaves, at time.Time) (*message, err
 	return m, nil
 }
 
-// segments reads the segments that q chooses.
-func (r *Route) segments(ctx context.Context, op string, q ledger.LeavesRequest) ([]ledger.Leaves, error) {
+// segments reads the segments that q chooses, of the generation that begins with a
+// message of the egress stream.
+func (r *Route) segments(ctx context.Context, op string, q ledger.LeavesRequest, begins uint64) ([]ledger.Leaves, error) {
 	origin, egress, err := r.streams(ctx)
 	if err != nil {
 		return nil, err
@@ -76,6 +78,7 @@ func (r *Route) segments(ctx context.Context, op string, q ledger.LeavesRequest)
 	if err != nil || !ok {
 		return nil, err
 	}
+	before.at = max(before.at, begins-1)
 	var chosen []ledger.Leaves
 	begun := q.After == ledger.Digest{}
 	for len(chosen) < ledger.MaxSegments {

@@ -75,8 +75,9 @@ func (r *Route) pause(ctx context.Context, d time.Duration, owned bool) bool {
 	defer over.Stop()
 	var releases chan *release
 	var repairs chan *repair
+	var renewals chan *renewal
 	if owned {
-		releases, repairs = r.releases, r.repairs
+		releases, repairs, renewals = r.releases, r.repairs, r.renewals
 	}
 	refusal := &Error{
 		Code: CodeNotRunning, Op: "write to stream " + r.egress, Cause: errOwned,
@@ -91,6 +92,8 @@ func (r *Route) pause(ctx context.Context, d time.Duration, owned bool) bool {
 		case s := <-releases:
 			s.done <- refusal
 		case s := <-repairs:
+			s.done <- refusal
+		case s := <-renewals:
 			s.done <- refusal
 		}
 	}

@@ -35,11 +35,12 @@ func (c *chunk) release() {
 // pipeline reads events and masks them, several chunks at a time, while others
 // are written. It gives chunks out in origin order.
 type pipeline struct {
-	route   *Route
-	stream  string // the origin stream's name and identity
-	reader  *ordered.Reader
-	ordered chan *chunk   // in origin order; each is masked, or about to be
-	busy    chan unmasked // for the workers
+	route      *Route
+	stream     string // the origin stream's name and identity
+	generation uint64 // that is written
+	reader     *ordered.Reader
+	ordered    chan *chunk   // in origin order; each is masked, or about to be
+	busy       chan unmasked // for the workers
 
 	ctx    context.Context //nolint:containedctx // the pipeline's own, which stop ends
 	cancel context.CancelFunc
@@ -58,7 +59,7 @@ type unmasked struct {
 
 // pipe reads the origin stream from behind the checkpoint.
 func (r *Route) pipe(ctx context.Context, p *position) (*pipeline, error) {
-	l := &pipeline{route: r, stream: p.stream, ordered: make(chan *chunk, chunksAhead), busy: make(chan unmasked)}
+	l := &pipeline{route: r, stream: p.stream, generation: p.number, ordered: make(chan *chunk, chunksAhead), busy: make(chan unmasked)}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	for range min(runtime.GOMAXPROCS(0)-1, maxWorkers) {
 		l.work.Go(func() {
@@ -127,7 +128,7 @@ func (l *pipeline) hand(c *chunk) bool {
 
 // mask masks a chunk.
 func (l *pipeline) mask(fields *wire.Fields, u unmasked) {
-	e := event{stream: l.stream, fields: fields}
+	e := event{stream: l.stream, generation: l.generation, fields: fields}
 	var reasons []*Record
 	for i := range u.batch.Messages {
 		m, at := &u.batch.Messages[i], u.batch.Places[i]

@@ -19,7 +19,8 @@ import (
 // position is where a route stands: what the egress stream held when it was
 // last read or written. It is used by one goroutine.
 type position struct {
-	stream     string // origin stream's name and identity
+	stream string // origin stream's name and identity
+	generation
 	checkpoint uint64 // origin sequence of the last event that was dealt with in its turn
 	last       uint64 // sequence of the egress stream's last message
 	segment    *ledger.Segment
@@ -44,6 +45,9 @@ func (r *Route) open(ctx context.Context, o *outlet) (*position, error) {
 		return nil, err
 	}
 	p := &position{stream: originStream(origin.CachedInfo()), last: egress.CachedInfo().State.LastSeq}
+	if p.generation, err = r.openGeneration(ctx, egress); err != nil {
+		return nil, err
+	}
 	if p.last == 0 {
 		p.segment = ledger.NewSegment(p.stream, 1, ledger.Digest{})
 		return p, nil
@@ -70,7 +74,7 @@ func (r *Route) open(ctx context.Context, o *outlet) (*position, error) {
 // reopenSegment takes the open segment up again: what follows the last
 // watermark in the egress stream.
 func (r *Route) reopenSegment(ctx context.Context, egress jetstream.Stream, p *position) error {
-	from, chain, next := uint64(1), ledger.Digest{}, uint64(1)
+	from, chain, next := uint64(1), ledger.Digest{}, p.begins
 	mark, err := egress.GetLastMsgForSubject(ctx, r.names.mark)
 	switch {
 	case err == nil:
@@ -170,10 +174,13 @@ func sequenceOf(h nats.Header) (uint64, error) { return number(h, wire.HeaderOri
 // checkpointOf is the origin sequence up to which the route had dealt with
 // everything when it wrote a message.
 func checkpointOf(h nats.Header) (uint64, error) {
-	if h.Get(wire.HeaderCheckpoint) != "" {
-		return number(h, wire.HeaderCheckpoint)
+	switch h.Get(wire.HeaderCheckpoint) {
+	case "":
+		return sequenceOf(h)
+	case noCheckpoint:
+		return 0, nil
 	}
-	return sequenceOf(h)
+	return number(h, wire.HeaderCheckpoint)
 }
 
 func number(h nats.Header, name string) (uint64, error) {

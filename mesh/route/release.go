@@ -120,11 +120,12 @@ type request struct {
 // release is what the writer is asked to send.
 type release struct {
 	*request
-	outcomes []*outcome
-	released int // how many it sent
-	settled  int // how many it found settled
-	dealt    int // how many of outcomes it has dealt with
-	done     chan error
+	generation uint64 // in which they were masked
+	outcomes   []*outcome
+	released   int // how many it sent
+	settled    int // how many it found settled
+	dealt      int // how many of outcomes it has dealt with
+	done       chan error
 }
 
 func (s *release) rest() []uint64 {
@@ -137,11 +138,12 @@ func (s *release) rest() []uint64 {
 
 // prepare reads events from the origin and masks them.
 func (r *Route) prepare(ctx context.Context, sequences []uint64, asked *request, result *Result) (*release, error) {
+	generation := r.current.Load().number // before anything is read
 	origin, egress, err := r.streams(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &release{request: asked, done: make(chan error, 1)}
+	s := &release{request: asked, generation: generation, done: make(chan error, 1)}
 	known := map[uint64]uint64{}
 	for _, sequence := range sequences {
 		marker, err := r.find(ctx, egress, sequence, known)
@@ -156,13 +158,13 @@ func (r *Route) prepare(ctx context.Context, sequences []uint64, asked *request,
 			return nil, err
 		}
 		if !withheld {
-			if err := r.change(ctx, sequence, func(k *Record) bool { k.Crossed = !k.settled(); return k.Crossed }); err != nil {
+			if err := r.change(ctx, sequence, func(k *Record) bool { k.Crossed = !k.Settled(); return k.Crossed }); err != nil {
 				return nil, err
 			}
 			result.Settled++
 			continue
 		}
-		out, err := r.again(ctx, origin, sequence)
+		out, err := r.again(ctx, origin, sequence, generation)
 		if err != nil {
 			return nil, err
 		}
@@ -192,14 +194,14 @@ func (r *Route) isMarker(m *jetstream.RawStreamMsg, sequence uint64, stream stri
 }
 
 // again masks an event as it stands in the origin's stream.
-func (r *Route) again(ctx context.Context, origin jetstream.Stream, sequence uint64) (*outcome, error) {
+func (r *Route) again(ctx context.Context, origin jetstream.Stream, sequence, generation uint64) (*outcome, error) {
 	m, err := origin.GetMsg(ctx, sequence)
 	if err != nil {
 		return nil, fmt.Errorf("read event %d of stream %s: %w", sequence, r.origin, err)
 	}
 	var fields wire.Fields
 	fields.Take(m.Header)
-	return r.transform(&event{stream: originStream(origin.CachedInfo()), sequence: sequence, at: m.Time, subject: []byte(m.Subject), fields: &fields, data: m.Data}), nil
+	return r.transform(&event{stream: originStream(origin.CachedInfo()), generation: generation, sequence: sequence, at: m.Time, subject: []byte(m.Subject), fields: &fields, data: m.Data}), nil
 }
 
 // stillWithheld records the reason of a further attempt.
@@ -208,7 +210,7 @@ func (r *Route) stillWithheld(ctx context.Context, out *outcome, result *Result)
 	out.release()
 	settled := false
 	err := r.change(ctx, latest.OriginSequence, func(k *Record) bool {
-		if settled = k.settled(); settled {
+		if settled = k.Settled(); settled {
 			return false
 		}
 		latest.Attempts = k.Attempts + 1
@@ -248,7 +250,7 @@ func (w *writer) release(ctx context.Context, s *release) error {
 		case k.Released != nil && k.Released.At.Equal(s.at): // by this request, before the route began again
 			released++
 			continue
-		case k.settled():
+		case k.Settled():
 			settled++
 			continue
 		}

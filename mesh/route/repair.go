@@ -37,9 +37,10 @@ const (
 // repair is what the writer is asked to write again, at most maxBatch messages and
 // about maxBatchBytes. Of their headers only the checkpoint is missing.
 type repair struct {
-	messages []*message
-	events   int // how many of them are events
-	done     chan error
+	generation uint64 // of what they were read from
+	messages   []*message
+	events     int // how many of them are events
+	done       chan error
 }
 
 // repair writes what a destination has asked for. An error is also the end of the

@@ -30,12 +30,13 @@ func (r *Route) Resend(ctx context.Context, q ledger.ResendRequest) (ledger.Writ
 	entry := auditRecord{Action: actionResend, By: q.By, First: q.Sequences[0], Last: q.Sequences[len(q.Sequences)-1], Events: len(q.Sequences)}
 	return r.answered(ctx, op, entry, func(at time.Time) (ledger.Written, error) {
 		var written ledger.Written
+		generation := r.current.Load().number // before anything is read
 		origin, egress, err := r.streams(ctx)
 		if err != nil {
 			return written, err
 		}
 		c := &copier{route: r, op: op, stream: originStream(origin.CachedInfo()), egress: egress, known: map[uint64]uint64{}, line: repairLine(at)}
-		s, size := &repair{}, 0
+		s, size := &repair{generation: generation}, 0
 		for _, sequence := range q.Sequences {
 			m, err := c.copy(ctx, sequence)
 			if err != nil {
@@ -48,7 +49,7 @@ func (r *Route) Resend(ctx context.Context, q ledger.ResendRequest) (ledger.Writ
 				if err := r.rewrite(ctx, s); err != nil {
 					return written, err
 				}
-				s, size = &repair{}, m.size()+storedBytes
+				s, size = &repair{generation: generation}, m.size()+storedBytes
 			}
 			s.messages, s.events = append(s.messages, m), s.events+1
 			written.Sequences = append(written.Sequences, sequence)

@@ -76,8 +76,9 @@ type Status struct {
 	To           string `json:"to"`
 	Domain       string `json:"domain"`
 	State        State  `json:"state"`
-	Checkpoint   uint64 `json:"checkpoint"` // origin sequence of the last event that is dealt with
-	Sent         uint64 `json:"sent"`       // since the route started
+	Generation   uint64 `json:"generation,omitempty"` // how often the history was masked, from 2 on
+	Checkpoint   uint64 `json:"checkpoint"`           // origin sequence of the last event that is dealt with
+	Sent         uint64 `json:"sent"`                 // since the route started
 	Withheld     uint64 `json:"withheld"`
 	Released     uint64 `json:"released,omitempty"`
 	Resent       uint64 `json:"resent,omitempty"` // events that were written again because the destination asked
@@ -105,9 +106,11 @@ type Route struct {
 	releasing chan struct{} // held by the request that releases
 	releases  chan *release // to the writer
 	asked     atomic.Pointer[request]
-	repairs   chan *repair // to the writer
-	budget    budget       // of what the destination has written again
-	observe   func(step)   // called before each step, in tests
+	repairs   chan *repair               // to the writer
+	renewals  chan *renewal              // likewise
+	current   atomic.Pointer[generation] // that the route writes
+	budget    budget                     // of what the destination has written again
+	observe   func(step)                 // called before each step, in tests
 
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the route has stopped
@@ -126,6 +129,7 @@ type names struct {
 	record   string // withheld.<to>.<domain>.
 	mark     string // subject under which watermarks are stored
 	released string // and records of releases
+	renewal  string // and those that begin a generation
 	writer   string // that the one which writes is subscribed to
 }
 
@@ -137,6 +141,7 @@ const (
 	stepCommit  step = "commit"  // before the message that ends a batch is
 	stepWritten step = "written" // once a batch is known to be stored
 	stepRecord  step = "record"  // before a release is recorded
+	stepPurge   step = "purge"   // before what is of earlier generations is taken out
 )
 
 func (r *Route) step(s step) {
@@ -171,13 +176,14 @@ func start(c Config, observe func(step)) (*Route, error) {
 			stored: wire.StoredSubject(c.From, ""), egress: wire.EgressSubject(c.To, ""),
 			withheld: wire.EgressRecordSubject(c.To, c.From, c.Domain, wire.KindWithheld), marker: wire.LedgerSubject(c.From, c.Domain, wire.KindWithheld),
 			record: wire.WithheldRoot + "." + c.To + "." + c.Domain + ".", mark: wire.LedgerSubject(c.From, c.Domain, wire.KindWatermark),
-			released: wire.LedgerSubject(c.From, c.Domain, wire.KindReleased), writer: wire.WriterSubject(c.From, wire.EgressStream(c.Domain, c.To)),
+			released: wire.LedgerSubject(c.From, c.Domain, wire.KindReleased), renewal: wire.LedgerSubject(c.From, c.Domain, wire.KindRenewal), writer: wire.WriterSubject(c.From, wire.EgressStream(c.Domain, c.To)),
 		},
 		stored: []byte(wire.StoredSubject(c.From, "")), marker: newTemplate(wire.HeaderOrigin, c.From, wire.HeaderHop, firstHop),
 		releasing: make(chan struct{}, 1), releases: make(chan *release), ended: make(chan struct{}),
-		repairs: make(chan *repair), budget: newBudget(time.Now()),
+		repairs: make(chan *repair), renewals: make(chan *renewal), budget: newBudget(time.Now()),
 		status: Status{From: c.From, To: c.To, Domain: c.Domain, State: StateStarting},
 	}
+	r.current.Store(&generation{number: 1, begins: 1}) // until it is read
 	r.Apply(c.Policy, c.Masker, c.Fault)
 	r.work.Go(func() { r.run(ctx) })
 	return r, nil
@@ -226,6 +232,9 @@ func (r *Route) run(ctx context.Context) {
 		err := r.carry(ctx)
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errRenewed) {
+			continue
 		}
 		r.update(func(s *Status) { s.State, s.Problem = StateRetrying, err.Error() })
 		var halt *haltError

@@ -3,6 +3,7 @@ package route_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -169,10 +170,12 @@ func eventually(t *testing.T, problem func() string) {
 }
 
 // all are the egress stream's messages, under the subjects that they have at the
-// destination, but for those that were written for repairs.
+// destination, but for those that were written for repairs, or begin a generation.
 func (o *origin) all(t *testing.T) []*jetstream.RawStreamMsg {
 	t.Helper()
-	return slices.DeleteFunc(o.stored(t), func(m *jetstream.RawStreamMsg) bool { return m.Header.Get(wire.HeaderRepair) != "" })
+	return slices.DeleteFunc(o.stored(t), func(m *jetstream.RawStreamMsg) bool {
+		return m.Header.Get(wire.HeaderRepair) != "" || strings.HasSuffix(m.Subject, "."+wire.KindRenewal)
+	})
 }
 
 // stored are all messages of the egress stream.
@@ -183,8 +186,11 @@ func (o *origin) stored(t *testing.T) []*jetstream.RawStreamMsg {
 		t.Fatal(err)
 	}
 	var messages []*jetstream.RawStreamMsg
-	for seq := uint64(1); seq <= s.CachedInfo().State.LastSeq; seq++ {
+	for seq := max(1, s.CachedInfo().State.FirstSeq); seq <= s.CachedInfo().State.LastSeq; seq++ {
 		m, err := s.GetMsg(t.Context(), seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // it is of a generation that is over
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

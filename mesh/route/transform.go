@@ -34,12 +34,13 @@ const writeHeaders = 320
 
 // event is an origin event as the route reads it, or reads it again.
 type event struct {
-	stream   string // the origin stream's name and identity
-	sequence uint64
-	at       time.Time // when the origin stored it
-	subject  []byte
-	fields   *wire.Fields
-	data     []byte
+	stream     string // the origin stream's name and identity
+	generation uint64 // in which it is masked
+	sequence   uint64
+	at         time.Time // when the origin stored it
+	subject    []byte
+	fields     *wire.Fields
+	data       []byte
 }
 
 // transform masks one event, or makes the marker that stands for it. Whatever
@@ -54,6 +55,7 @@ func (r *Route) transform(e *event) *outcome {
 	}
 	why.OriginSequence, why.To, why.Domain, why.Policy = e.sequence, r.config.To, r.config.Domain, m.policy
 	why.At = time.Now().UTC()
+	why.Generation = shown(e.generation)
 	out.reset()
 	body, err := ledger.Encode(ledger.Withheld{OriginSequence: e.sequence, Code: why.Code})
 	if err != nil { // a number and a string always encode
@@ -156,6 +158,9 @@ func (r *Route) provenance(out *outcome, e *event, m *masking) {
 	out.setText(wire.HeaderPolicy, m.policy)
 	out.setText(wire.HeaderKeyID, m.key)
 	out.setTime(wire.HeaderStoredAt, e.at)
+	if n := shown(e.generation); n > 0 {
+		out.setNumber(wire.HeaderGeneration, n)
+	}
 }
 
 // envelope copies the headers that may cross, by name, masked where they hold

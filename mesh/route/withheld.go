@@ -32,10 +32,12 @@ type Record struct {
 	Class          string    `json:"class,omitempty"`
 	Why            string    `json:"why"`
 	Cure           string    `json:"cure,omitempty"`
-	At             time.Time `json:"at"`                 // of the latest attempt
-	Attempts       int       `json:"attempts,omitempty"` // to release it that failed
+	At             time.Time `json:"at"`                   // of the latest attempt
+	Attempts       int       `json:"attempts,omitempty"`   // to release it that failed
+	Generation     uint64    `json:"generation,omitempty"` // in which it was withheld, from 2 on
 
 	Released *Release `json:"released,omitempty"` // nil while the event is withheld
+	Renewed  bool     `json:"renewed,omitempty"`  // the history has been masked anew since; if the event is withheld then, too, another record takes the place of this one
 	Crossed  bool     `json:"crossed,omitempty"`  // it was not withheld after all: the route was stopped before it wrote the marker, and masked it when it began again
 }
 
@@ -48,8 +50,8 @@ type Release struct {
 	Message uint64 `json:"message,omitempty"`
 }
 
-// settled reports whether there is nothing more to do for the event.
-func (r *Record) settled() bool { return r.Released != nil || r.Crossed }
+// Settled reports whether there is nothing more to do for the event.
+func (r *Record) Settled() bool { return r.Released != nil || r.Crossed || r.Renewed }
 
 // conflict reports whether a write was refused because the record is not, or
 // not any more, as the writer believed.
@@ -157,7 +159,7 @@ func (r *Route) record(ctx context.Context, reasons []*Record) error {
 		}
 		if conflict(err) { // it is read again, after a restart
 			err = r.change(ctx, why.OriginSequence, func(old *Record) bool {
-				if old.settled() {
+				if old.Generation > why.Generation || (old.Settled() && old.Generation == why.Generation) {
 					return false
 				}
 				*old = *why
@@ -200,7 +202,7 @@ func (f Filter) takes(k *Record) bool {
 	return k.OriginSequence >= f.First && (f.Last == 0 || k.OriginSequence <= f.Last) &&
 		(len(f.Codes) == 0 || slices.Contains(f.Codes, k.Code)) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, k.Type)) &&
-		f.Settled == k.settled()
+		f.Settled == k.Settled()
 }
 
 // Page is a part of what a Filter chose, in origin order.
@@ -273,6 +275,14 @@ func scan(ctx context.Context, stream jetstream.Stream, filter string, take func
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", stream.CachedInfo().Config.Name, err)
 	}
+	// The library leaves it to the server, for five minutes, and a stream has only so many.
+	defer func() {
+		kept, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		defer cancel()
+		if info := consumer.CachedInfo(); info != nil {
+			_ = stream.DeleteConsumer(kept, info.Name) // or else the server does
+		}
+	}()
 	if info := consumer.CachedInfo(); info != nil && info.NumPending == 0 {
 		return nil
 	}

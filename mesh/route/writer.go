@@ -48,6 +48,8 @@ func (r *Route) carry(ctx context.Context) error {
 	}
 	defer l.stop()
 	r.update(func(s *Status) { s.State, s.Checkpoint, s.Problem = StateRunning, p.checkpoint, "" })
+	r.current.Store(&p.generation)
+	r.update(func(s *Status) { s.Generation = shown(p.number) })
 	return w.write(ctx, l)
 }
 
@@ -69,12 +71,27 @@ func (w *writer) write(ctx context.Context, l *pipeline) error {
 				return err
 			}
 		case s := <-w.route.releases:
+			if s.generation != w.at.number {
+				s.done <- errRenewed
+				continue
+			}
 			err := w.release(ctx, s)
 			s.done <- err
 			if err != nil {
 				return err
 			}
+		case s := <-w.route.renewals:
+			err := w.renew(ctx, s)
+			s.done <- err
+			if err == nil {
+				err = errRenewed // what is read and masked by now is of the generation before
+			}
+			return err
 		case s := <-w.route.repairs:
+			if s.generation != w.at.number {
+				s.done <- renewedMeanwhile("write for a repair")
+				continue
+			}
 			err := w.repair(ctx, s)
 			s.done <- err
 			if err != nil {

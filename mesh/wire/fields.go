@@ -90,7 +90,7 @@ var fieldNames = [...]string{
 	HeaderMsgID, HeaderCESpecVersion, HeaderCEID, HeaderCESource, HeaderCEType, HeaderCETime, HeaderCEDataSchema,
 	HeaderContentType, HeaderTraceparent, HeaderSchemaVersion, HeaderSchemaID,
 	HeaderOrigin, HeaderOriginStream, HeaderOriginSequence, HeaderPolicy, HeaderKeyID, HeaderMasked, HeaderHop,
-	HeaderReason, HeaderStoredAt, HeaderReleased, HeaderCheckpoint, HeaderRepair, HeaderRestored,
+	HeaderReason, HeaderStoredAt, HeaderReleased, HeaderCheckpoint, HeaderRepair, HeaderRestored, HeaderGeneration,
 }
 
 const fieldCount = len(fieldNames)
@@ -147,6 +147,8 @@ func fieldOf(name string) int {
 		return 22
 	case HeaderRestored:
 		return 23
+	case HeaderGeneration:
+		return 24
 	}
 	return -1
 }

@@ -63,6 +63,10 @@ const (
 	// HeaderRestored marks a message that an undo put back; it is the id of the
 	// repair that was undone. No digest covers it.
 	HeaderRestored = "Lockstep-Restored"
+	// HeaderGeneration counts how often the route has masked its history: from 2 on,
+	// in all that it writes since it was last renewed. Messages without it are of the
+	// first generation.
+	HeaderGeneration = "Lockstep-Generation"
 )
 
 // ReservedHeaderPrefix begins the headers that only Lockstep sets; of those a

@@ -46,13 +46,15 @@ const (
 	KindWatermark = "watermark"
 	KindWithheld  = "withheld"
 	KindReleased  = "released"
-	KindLeaves    = "leaves" // what a segment is made of, for a destination that asked
+	KindLeaves    = "leaves"  // what a segment is made of, for a destination that asked
+	KindRenewal   = "renewal" // all that was before counts no more: the history comes again, masked anew
 )
 
 // What a running environment can be asked, the last token of AdminSubject.
 const (
 	VerbWithheld = "withheld" // list events that routes withhold
 	VerbRelease  = "release"  // release some
+	VerbRenew    = "renew"    // mask the whole history of routes anew
 
 	VerbLedger = "ledger" // what is verified, and what differs
 	VerbAudit  = "audit"  // verify again all that is stored

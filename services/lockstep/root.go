@@ -23,7 +23,7 @@ import (
 // root is the whole command line.
 func root(app *cli.App) *cobra.Command {
 	masking := mask.Command(app)
-	masking.AddCommand(key.RevealCommand(app)) // it is about keys
+	masking.AddCommand(key.RevealCommand(app), key.RenewCommand(app)) // they are about keys
 	return cli.Group(
 		&cobra.Command{
 			Use:   "lockstep",

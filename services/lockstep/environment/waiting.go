@@ -139,7 +139,7 @@ func (w *watch) take(subject string, data []byte) {
 	codes := w.codes[of]
 	_, known := codes[sequence]
 	switch {
-	case record.Released != nil || record.Crossed:
+	case record.Settled():
 		if known {
 			delete(codes, sequence)
 			w.known--

@@ -40,7 +40,7 @@ func TestWaitingIsWhatIsOnRecord(t *testing.T) {
 		}
 		want, total := map[string]int{}, 0
 		for _, r := range last {
-			if r.Released == nil && !r.Crossed {
+			if !r.Settled() {
 				want[r.To+" "+r.Code]++
 				total++
 			}

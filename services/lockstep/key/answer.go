@@ -153,7 +153,7 @@ func foreseeRotation(s custody.State) (foresight, error) {
 	}
 	for i, r := range s.Routes {
 		if len(f.Breaks) > 0 && !slices.ContainsFunc(s.Routes[:i], func(other custody.Route) bool { return other.To == r.To }) {
-			f.Offers = append(f.Offers, fmt.Sprintf("make the tokens anew: set up %s afresh under another name, with a route under the same policy; it masks the whole history under the new key, and what %s has now is not changed", r.To, r.To))
+			f.Offers = append(f.Offers, fmt.Sprintf("make the tokens anew: rotate, then `lockstep mask renew --to %s` has its whole history come again under the new key, in the place of what it has now", r.To))
 		}
 		if len(r.Encrypted) > 0 {
 			f.Stays = append(f.Stays, fmt.Sprintf("what was encrypted for %s (%s): the former key still reveals it, until it is destroyed", r.To, strings.Join(r.Encrypted, ", ")))

@@ -1,6 +1,6 @@
 // Package key is the command `lockstep key`: the root keys of a running origin,
 // and what follows from changing them. It also has `mask reveal`, which belongs
-// to who holds the keys.
+// to who holds the keys, and `mask renew`, which follows a change of them.
 //
 // The keys themselves stay in the environment: see package custody.
 package key
@@ -121,9 +121,8 @@ values of a class, the tokens of both keys side by side, for whoever works with 
 destination's data; and mask reveal still reads what was encrypted with it.
 --overlap says for how long that is promised: until then key destroy refuses.
 
-What a destination has received is not masked anew: its streams are a record, of
-which digests are known. To have everything under the new key, set up a destination
-afresh under another name; its route masks the whole history under the active key.`,
+What a destination has received is not masked anew by itself. mask renew has its
+whole history come again under the active key.`,
 		Example: "  lockstep key rotate --data ./mesh                # says what it would break\n  lockstep key rotate --data ./mesh --overlap 720h --yes",
 	}
 	f.Add(c.Flags())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/mesh/route"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli/clitest"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/key/custody"
@@ -72,5 +73,9 @@ func TestGolden(t *testing.T) {
 	}
 	clitest.Golden(t, "create", ahead)
 	clitest.Golden(t, "map", pageAnswer{custody.MapPage{Old: "k2", New: "k3", Events: 10, Skipped: 1, Pairs: []custody.Pair{{Old: "a@example.com", New: "b@example.com"}}, Next: 11}, true})
+	clitest.Golden(t, "renew", renewal{Environment: "production", By: "ann", Routes: []route.RenewPart{
+		{Which: route.Which{From: "production", To: "staging", Domain: "orders"}, Renewal: route.Renewal{Generation: 2, Events: 1100, Key: "k3", Policy: "testers@0123456789abcdef"}},
+		{Which: route.Which{From: "production", To: "staging", Domain: "payments"}, Renewal: route.Renewal{Generation: 3, Events: 40, Key: "k3", Policy: "testers@0123456789abcdef"}},
+	}})
 	clitest.Golden(t, "reveal", revealed{custody.Revealed{Value: "DE\x1b02", Key: "k2", Technique: mask.Encrypt}})
 }

@@ -267,6 +267,7 @@ func Differing(r ledger.Report) []string {
 		{r.OutOfOrder, "out of order", "out of order"},
 		{r.Strays, "stray message", "stray messages"},
 		{r.Replaced, "replaced and still there", "replaced and still there"},
+		{r.Superseded, "superseded and still there", "superseded and still there"},
 		{r.Mismatches, "segment differs", "segments differ"},
 	} {
 		if d.n > 0 {

@@ -123,7 +123,7 @@ func (a *repaired) verdict() error {
 // kinds are those of differences and surplus, in the order of the table.
 var kinds = []string{
 	ledger.DifferenceMissing, ledger.DifferenceAltered, ledger.DifferenceExtra,
-	ledger.SurplusDuplicate, ledger.SurplusMisplaced, ledger.SurplusReplaced, ledger.SurplusStray,
+	ledger.SurplusDuplicate, ledger.SurplusMisplaced, ledger.SurplusReplaced, ledger.SurplusSuperseded, ledger.SurplusStray,
 }
 
 // Table writes the answer for people.

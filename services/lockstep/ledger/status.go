@@ -172,7 +172,7 @@ func (a answer) surplus(w io.Writer) {
 	var rows [][]string
 	var unlisted uint64
 	for _, d := range a.Domains {
-		if n, all := uint64(len(d.Surplus)), d.Duplicates+d.OutOfOrder+d.Strays+d.Replaced; all > n {
+		if n, all := uint64(len(d.Surplus)), d.Duplicates+d.OutOfOrder+d.Strays+d.Replaced+d.Superseded; all > n {
 			unlisted += all - n
 		}
 		for _, s := range d.Surplus {

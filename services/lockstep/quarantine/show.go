@@ -108,6 +108,8 @@ func (a withheldAnswer) Table(w io.Writer) {
 		state = fmt.Sprintf("released at %s by %s under %s", stamp(a.Released.At), a.Released.By, a.Released.Policy)
 	case a.Crossed:
 		state = "crossed before it was withheld"
+	case a.Renewed:
+		state = "not withheld any more since the history was masked anew"
 	}
 	pairs := [][2]string{
 		{"event", strconv.FormatUint(a.OriginSequence, 10) + " of " + a.Domain},

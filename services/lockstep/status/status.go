@@ -143,8 +143,9 @@ type state struct {
 type Route struct {
 	Origin       string `json:"origin"`
 	Domain       string `json:"domain"`
-	State        string `json:"state"`      // of the route; empty where the origin could not be asked
-	Checkpoint   uint64 `json:"checkpoint"` // the last event that the route has dealt with
+	State        string `json:"state"`                // of the route; empty where the origin could not be asked
+	Generation   uint64 `json:"generation,omitempty"` // of what the route sends, from 2 on: its history was masked anew
+	Checkpoint   uint64 `json:"checkpoint"`           // the last event that the route has dealt with
 	Delivered    uint64 `json:"delivered"`
 	Withheld     uint64 `json:"withheld"`
 	VerifiedTo   uint64 `json:"verified_to"`
@@ -228,11 +229,15 @@ func (a *answer) judge() {
 
 func combine(l ledger.Report, at string, origin route.Status) Route {
 	r := Route{
-		Origin: l.Origin, Domain: l.Domain, State: string(origin.State), Checkpoint: origin.Checkpoint,
+		Origin: l.Origin, Domain: l.Domain, State: string(origin.State), Generation: origin.Generation, Checkpoint: origin.Checkpoint,
 		Delivered: l.Delivered, Withheld: l.Withheld, VerifiedTo: l.VerifiedTo, MaskedFields: l.MaskedFields, Healthy: l.Healthy(),
 	}
-	if origin.Checkpoint > l.VerifiedTo {
-		r.Behind = origin.Checkpoint - l.VerifiedTo
+	verified := l.VerifiedTo
+	if l.Generation < origin.Generation {
+		verified = 0 // that was of an earlier one
+	}
+	if origin.Checkpoint > verified {
+		r.Behind = origin.Checkpoint - verified
 	}
 	problems := ledgercmd.Differing(l)
 	if len(problems) > 0 {
