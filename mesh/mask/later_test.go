@@ -66,8 +66,9 @@ func TestWhatIsMadeLaterIsMade(t *testing.T) {
 	policy.Classes[string(Text)] = rules[Redact]
 	m := masker(t, policy)
 	shapes := []*Shape{nil, (&Shape{MaxLength: 30}).Compile(), {Format: "email"}, {Format: "ipv4"}, {Format: "uri"}, {Format: "uuid"}}
-	waited, closed := 0, 0
+	drawn, waited, closed := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
+		drawn++
 		for range rapid.IntRange(1, 3).Draw(t, "documents") {
 			s := m.Scratch()
 			before := s.Closed()
@@ -126,7 +127,8 @@ func TestWhatIsMadeLaterIsMade(t *testing.T) {
 			s.Release()
 		}
 	})
-	if lanes.Available() && (waited == 0 || closed == 0) {
+	// Of a few draws, as in short runs, none need have had to wait.
+	if drawn >= 100 && lanes.Available() && (waited == 0 || closed == 0) {
 		t.Errorf("%d values have waited, %d bytes were closed up", waited, closed)
 	}
 }

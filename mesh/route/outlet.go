@@ -74,6 +74,8 @@ func (r *Route) openOutlet(ctx context.Context) (*outlet, error) {
 	nc := r.config.Conn
 	o := &outlet{route: r, inbox: nc.NewInbox(), limit: nc.MaxPayload()}
 	var err error
+	o.mu.Lock() // somebody may ask who writes before it is known here that the link is open
+	defer o.mu.Unlock()
 	o.link, err = link.Open(ctx, link.Config{
 		Like: nc, Name: "route " + r.config.Domain + " to " + r.config.To + ", writing",
 		Subscriptions: []link.Subscription{sidAnswers: {Subject: o.inbox + ".>"}, sidOwner: {Subject: r.names.writer}},
