@@ -51,6 +51,7 @@ func newShape(nodes []*node) *mask.Shape {
 		if s.Pattern != nil {
 			shape.Patterns = append(shape.Patterns, s.Pattern.String())
 		}
+		shape.Patterns = append(shape.Patterns, contentPatterns(s)...)
 		shape.MinLength = max(shape.MinLength, s.MinLength)
 		if s.MaxLength >= 0 && (shape.MaxLength == 0 || s.MaxLength < shape.MaxLength) {
 			shape.MaxLength = s.MaxLength
@@ -70,6 +71,19 @@ func newShape(nodes []*node) *mask.Shape {
 		}
 	}
 	return shape
+}
+
+// contentPatterns are what new strings are made after where the schema says what
+// strings hold there, which up to draft 7 is a demand: base64 without an end that
+// depends on the length, and a number for any other JSON.
+func contentPatterns(s *v5.Schema) []string {
+	switch {
+	case s.ContentEncoding == "base64":
+		return []string{`^(?:[A-Za-z0-9+/]{4})+$`}
+	case s.ContentEncoding == "" && s.ContentMediaType == "application/json":
+		return []string{`^[1-9][0-9]+$`}
+	}
+	return nil
 }
 
 // names is what a new name must be like that stands in a map in place of name: as

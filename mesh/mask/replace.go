@@ -249,6 +249,9 @@ func (s *Shape) beyondPattern(p pattern, bits *bitStream) (string, bool) {
 // redactedText stands in place of a string that was redacted.
 const redactedText = "[redacted]"
 
+// plainRedactedText does so where patterns admit letters alone; it is base64, too.
+const plainRedactedText = "redacted"
+
 // redactedFormats are the constants for the formats of JSON Schema.
 var redactedFormats = map[string]string{
 	"date-time": "1970-01-01T00:00:00Z", "date": "1970-01-01", "time": "00:00:00Z", "duration": "P0D",
@@ -272,8 +275,10 @@ func (s *Shape) redactedString(text string, bits *bitStream) (string, bool) {
 	} else if len(runes) < s.MinLength && s.MinLength <= maxGenerated {
 		text += strings.Repeat("x", s.MinLength-len(runes))
 	}
-	if s.admits([]byte(text)) {
-		return text, true
+	for _, text := range [...]string{text, plainRedactedText} {
+		if s.admits([]byte(text)) {
+			return text, true
+		}
 	}
 	for _, p := range s.patterns {
 		if text, ok := s.fromPattern(p, bits, 0); ok {
