@@ -55,6 +55,7 @@ type Proposal struct {
 type Collector struct {
 	groups  map[key]*group
 	outline map[string]*outline // by subject
+	places  map[string][]contract.Place
 	// enumerated are the fields whose values schemas enumerate, by the group that they
 	// would be in.
 	enumerated map[key][]field
@@ -117,7 +118,7 @@ func (v *values) of(kind string) {
 
 // New is an empty collector.
 func New() *Collector {
-	return &Collector{groups: map[key]*group{}, enumerated: map[key][]field{}, outline: map[string]*outline{}, known: map[string]bool{}}
+	return &Collector{groups: map[key]*group{}, enumerated: map[key][]field{}, outline: map[string]*outline{}, places: map[string][]contract.Place{}, known: map[string]bool{}}
 }
 
 // Schema notes the unclassified fields of a contract.
@@ -129,7 +130,7 @@ func (c *Collector) Schema(of *contract.Contract) error {
 	c.types++
 	beside := siblings(found.Places)
 	open := &outline{strings: map[string]*sketch{}, declared: beside}
-	c.outline[of.Subject()] = open
+	c.outline[of.Subject()], c.places[of.Subject()] = open, found.Places
 	for _, p := range found.Places {
 		for _, word := range detect.Words(lastName(p.Pointer)) {
 			c.known[word] = true
@@ -139,11 +140,10 @@ func (c *Collector) Schema(of *contract.Contract) error {
 		}
 	}
 	for _, p := range found.Places {
-		listed := p.Enumerated || slices.Equal(p.Kinds, []string{"boolean"})
 		if p.Class != "" {
 			continue
 		}
-		if _, sensitive := detect.Sensitive(lastName(p.Pointer)); listed && !sensitive {
+		if _, sensitive := detect.Sensitive(lastName(p.Pointer)); listed(p) && !sensitive {
 			if p.Enumerated && !p.Names && lastName(p.Pointer) != "" {
 				k := key{name: lastName(p.Pointer)}
 				c.enumerated[k] = append(c.enumerated[k], field{subject: of.Subject(), pointer: p.Pointer})
@@ -160,7 +160,7 @@ func (c *Collector) Schema(of *contract.Contract) error {
 		for _, kind := range p.Kinds {
 			g.values.of(kind)
 		}
-		if slices.Contains(p.Kinds, "string") && !p.Names && !listed && p.Content == "" && !open.inside(p.Pointer) {
+		if slices.Contains(p.Kinds, "string") && !p.Names && !listed(p) && p.Content == "" && !open.inside(p.Pointer) {
 			open.strings[p.Pointer] = &sketch{}
 		}
 	}
@@ -267,6 +267,7 @@ func (c *Collector) Proposals() []Proposal {
 		j.doubt(who)
 		proposals = append(proposals, j.proposals()...)
 	}
+	proposals = append(proposals, c.declared(proposals)...)
 	slices.SortStableFunc(proposals, func(a, b Proposal) int { return strings.Compare(a.sort(), b.sort()) })
 	return proposals
 }

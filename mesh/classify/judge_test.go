@@ -246,3 +246,42 @@ func TestContentsAndFreeObjects(t *testing.T) {
 		t.Log(text)
 	}
 }
+
+// What a schema names would be redacted as a whole where it lets other names in, too, and
+// testers find nothing in such events.
+func TestDeclaredNamesKeepTheirClassesBesideOthers(t *testing.T) {
+	const schema = `{"type":"object","additionalProperties":true,"properties":{"mode":{"type":"string"},"done":{"type":"boolean"},"kind":{"enum":["a","b"]},"ip":{"type":"string"},"own":{"type":"string","x-lockstep-class":"login"},"isPregnant":{"type":"boolean"},
+		"lan":{"type":"object","properties":{"host":{"type":"string"},"firmware":{"type":"string"}}},"by":{"type":"object","additionalProperties":{"type":"object","properties":{"qty":{"type":"integer"}}}}}}`
+	event := func(i int) map[string]any {
+		first := firstNames[i%6]
+		return map[string]any{
+			"mode": []string{"auto", "manual"}[i%2], "done": true, "kind": "a", "ip": fmt.Sprintf("11.12.13.%d", i), "own": "somebody", "isPregnant": true, "lan": map[string]any{"host": first + "s-phone", "firmware": "1.2.3"}, "by": map[string]any{first: map[string]any{"qty": i}},
+			"owner_label": first, "more": map[string]any{"of": first}, first: first,
+		}
+	}
+	classes, overlay, text := proposed(t, schema, event)
+	for pointer, want := range map[string]mask.Class{
+		"/mode": mask.Internal, "/done": mask.Internal, "/kind": mask.Internal, "/ip": mask.IP, "/own": mask.Login, "/isPregnant": mask.Sensitive, "/lan/firmware": mask.Internal, "/lan/host": mask.Name, "/by/*/qty": mask.Internal, "/owner_label": mask.Name, "/*": mask.Name,
+	} {
+		if classes[pointer] != want {
+			t.Errorf("%s: %q, want %q", pointer, classes[pointer], want)
+		}
+	}
+	c := compile(t, "shop.person.seen", schema, overlay)
+	for i := range 24 {
+		data, err := json.Marshal(event(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		masked, _, err := c.Mask(nil, data, testers(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(strings.ToLower(string(masked)), strings.ToLower(firstNames[i%6])) || strings.Contains(string(masked), "somebody") || !strings.Contains(string(masked), `"firmware":"1.2.3"`) {
+			t.Errorf("%s", masked)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}

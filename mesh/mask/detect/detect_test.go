@@ -96,7 +96,7 @@ func TestField(t *testing.T) {
 		{"html_url", "", []string{"https://example.org/a"}, mask.URL, 0.9},
 		{"avatarURL", "", nil, mask.URL, 0.6},
 		{"reference", "", []string{"DE89 3704 0044 0532 0130 00", "DE89 3704 0044 0532 0130 00"}, mask.Account, 0.9},
-		{"created_at", "", []string{"2024-01-01T10:00:00Z"}, mask.Date, 0.9},
+		{"admitted_at", "", []string{"2024-01-01T10:00:00Z"}, mask.Date, 0.9},
 		{"status", "", many(40, func(i int) string { return []string{"open", "closed"}[i%2] }), mask.Internal, 0.7},
 		{"ref", "", many(40, func(i int) string { return fmt.Sprintf("ord_%08d", i) }), mask.ID, 0.5},
 		{"remark", "", many(5, func(i int) string { return "please ring twice at the door" }), mask.Text, 0.6},

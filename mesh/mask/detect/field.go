@@ -28,18 +28,35 @@ const (
 	fewSamples      = 8
 )
 
+// namedConfidence is that from which a name says what a field is, whatever words stand
+// there.
+const namedConfidence = 0.4
+
 // Field suggests classes for a field by its name, by the format that its schema
 // gives it ("" for none), and by samples of its values: strings' contents,
 // numbers' literals. The most likely comes first, of two alike the more
 // protective one. It is empty if nothing speaks for any class.
 func Field(name, format string, samples []string) []Suggestion {
+	if evidence, ok := ofProcess(name, format, samples); ok {
+		return []Suggestion{{Class: mask.Internal, Confidence: 0.7, Evidence: []string{evidence}}}
+	}
+	if ofProduct(name, samples) {
+		return []Suggestion{{Class: mask.Internal, Confidence: 0.7, Evidence: []string{"its name says that it is a product's code"}}}
+	}
+	if ofCount(name, samples) {
+		return []Suggestion{{Class: mask.Internal, Confidence: 0.7, Evidence: []string{"its name says that it counts or orders things, and all samples are numbers"}}}
+	}
 	var c collector
 	c.byName(name)
+	protected := c.unlike || slices.ContainsFunc(c.found, func(s Suggestion) bool { return s.Class != mask.Internal && s.Confidence >= namedConfidence })
 	if class, ok := formats[format]; ok {
 		c.add(class, 0.9, fmt.Sprintf("the schema gives it the format %s", format))
 	}
 	c.byContent(samples)
-	if !areCodes(samples) {
+	if !protected {
+		c.byWords(samples)
+	}
+	if !c.states && !areCodes(samples) {
 		// Whatever its name promises, it isn't just a state or a kind.
 		c.found = slices.DeleteFunc(c.found, func(s Suggestion) bool { return s.Class == mask.Internal })
 	}
@@ -56,7 +73,11 @@ func Field(name, format string, samples []string) []Suggestion {
 	return found
 }
 
-type collector struct{ found []Suggestion }
+type collector struct {
+	found  []Suggestion
+	states bool // all samples are words for states and kinds
+	unlike bool // its name is like that of a state or kind, but of no thing
+}
 
 // add counts another piece of evidence for a class: independent ones add up as
 // odds do.

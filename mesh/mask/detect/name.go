@@ -21,6 +21,7 @@ func (c *collector) byName(name string) {
 	}
 	for n := len(words); n > 0; n-- {
 		end, begin := strings.Join(words[len(words)-n:], ""), strings.Join(words[:n], "")
+		c.unlike = c.unlike || names[end].class == mask.Internal && n < len(words) && !isHarmless(words, n)
 		if h, ok := names[end]; ok && (h.class != mask.Internal || n == len(words) || isHarmless(words, n)) {
 			if n == len(words) {
 				c.add(h.class, h.confidence, fmt.Sprintf("it is called %s", name))
@@ -64,8 +65,8 @@ func Named(name string) (Suggestion, bool) {
 	return Suggestion{Class: h.class, Confidence: h.confidence}, ok
 }
 
-// Words are a name's words in lower case: of first_name, firstName and first-name
-// alike.
+// Words are a name's words in lower case and without accents: of first_name, firstName
+// and first-name alike.
 func Words(name string) []string { return split(name) }
 
 // Vocabulary reports whether a word is one that names of fields are made of here.
@@ -74,14 +75,14 @@ func Vocabulary(word string) bool {
 	return isName || harmless[word] || joints[word] || sensitive[word] > 0
 }
 
-// split is a name's words in lower case: of first_name, firstName, first-name
-// and HTMLUrl alike.
+// split is a name's words in lower case and without accents: of first_name, firstName,
+// first-name and HTMLUrl alike.
 func split(name string) []string {
 	var words []string
 	var word strings.Builder
 	flush := func() {
 		if word.Len() > 0 {
-			words = append(words, strings.ToLower(word.String()))
+			words = append(words, plainLetters.Replace(strings.ToLower(word.String())))
 			word.Reset()
 		}
 	}
@@ -99,3 +100,11 @@ func split(name string) []string {
 	flush()
 	return words
 }
+
+// plainLetters writes letters with accents as those do who have none at hand: most
+// programmers, for most names.
+var plainLetters = strings.NewReplacer(
+	"ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "å", "a", "á", "a", "à", "a", "â", "a", "ã", "a", "ą", "a", "ç", "c", "ć", "c", "č", "c",
+	"é", "e", "è", "e", "ê", "e", "ë", "e", "ę", "e", "ě", "e", "í", "i", "ì", "i", "î", "i", "ï", "i", "ł", "l", "ñ", "n", "ń", "n", "ó", "o", "ò", "o", "ô", "o", "õ", "o",
+	"ř", "r", "ś", "s", "š", "s", "ú", "u", "ù", "u", "û", "u", "ý", "y", "ź", "z", "ż", "z", "ž", "z",
+)
