@@ -58,6 +58,9 @@ type engine interface {
 	// mask appends the masked document to dst, and counts in stats. It doesn't
 	// validate what it wrote. The error is a *Withheld.
 	mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error)
+	// maskApart does the same with constants that differ from item to item, where the
+	// schema demands that items do.
+	maskApart(dst, data []byte, g *Masking, stats *Stats) ([]byte, error)
 	// known reports whether the schema names a property so.
 	known(name string) bool
 }
@@ -166,6 +169,10 @@ func (f failed) mask(dst, _ []byte, _ *Masking, _ *Stats) ([]byte, error) {
 	return dst, &Withheld{
 		Code: CodeFault, Why: "the schema could not be compiled again", Cure: "see that the schema and what it refers to are registered, and release the event", cause: f.why,
 	}
+}
+
+func (f failed) maskApart(dst, data []byte, g *Masking, stats *Stats) ([]byte, error) {
+	return f.mask(dst, data, g, stats)
 }
 
 func (f failed) known(string) bool { return false }

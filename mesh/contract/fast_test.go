@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +51,12 @@ func sameMasked(t failer, c *Contract, data []byte, m *mask.Masker) (fast bool) 
 			t.Fatalf("of %s\nthe single pass makes %s (%+v)\nthe walker          %s (%+v)", data, out, counts, want, stats)
 		case invalid != nil || len(found.violations) > 0:
 			t.Fatalf("not valid (%v, %v): %s\nfrom %s", found.violations, invalid, out, data)
+		}
+	}
+	if !fast && err == nil {
+		if found, _ := c.slow().validate(want[len(before):], c.program.Check(want[len(before):])); slices.ContainsFunc(found.violations, func(v Violation) bool { return v.Keyword == "uniqueItems" }) {
+			stats = Stats{}
+			want, err = c.slow().maskApart([]byte("before"), data, g, &stats)
 		}
 	}
 	// What a caller sees is the walker's verdict either way.

@@ -74,21 +74,35 @@ func (g *Masking) rewrite(dst, data []byte) (masked []byte, stats Stats, ok bool
 	return out, Stats(counts), ok
 }
 
-// walk leaves a document to the slow engine.
+// walk leaves a document to the slow engine: a second time with different constants
+// for the items of an array, where the schema lets none of them be alike.
 func (g *Masking) walk(dst, data []byte) (masked []byte, stats Stats, err error) {
+	slow := g.contract.slow()
+	masked, alike, err := g.checked(slow.mask, dst, data, &stats)
+	if alike {
+		stats = Stats{}
+		masked, _, err = g.checked(slow.maskApart, dst, data, &stats)
+	}
+	return masked, stats, err
+}
+
+// checked masks a document, and sees that what becomes of it is valid. Where it isn't,
+// alike says that items of an array are alike that the schema wants to differ.
+func (g *Masking) checked(masks func(dst, data []byte, g *Masking, stats *Stats) ([]byte, error), dst, data []byte, stats *Stats) (masked []byte, alike bool, err error) {
 	c, start := g.contract, len(dst)
-	if masked, err = c.slow().mask(dst, data, g, &stats); err != nil {
-		return masked, stats, err
+	if masked, err = masks(dst, data, g, stats); err != nil {
+		return masked, false, err
 	}
 	verdict := c.program.Check(masked[start:])
 	if verdict == program.Valid {
-		return masked, stats, nil
+		return masked, false, nil
 	}
 	found, err := c.slow().validate(masked[start:], verdict)
-	if err != nil || found.costly || len(found.violations) > 0 {
-		return masked, stats, c.invalidMasked(masked[start:], found, err)
+	if err == nil && !found.costly && len(found.violations) == 0 {
+		return masked, false, nil
 	}
-	return masked, stats, nil
+	alike = slices.ContainsFunc(found.violations, func(v Violation) bool { return v.Keyword == "uniqueItems" })
+	return masked, alike, c.invalidMasked(masked[start:], found, err)
 }
 
 // maskingCache remembers the maskings of a contract by masker, the one made

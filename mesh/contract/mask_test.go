@@ -142,6 +142,42 @@ func TestMaskKeepsTheRest(t *testing.T) {
 	}
 }
 
+// Every event with two tags, roles or allergies would be withheld where the schema wants
+// them to differ: what is redacted is the same in all of them.
+func TestRedactedItemsDifferWhereTheSchemaWantsThemTo(t *testing.T) {
+	for _, test := range []struct{ items, document string }{
+		{`{"type":"string","x-lockstep-class":"text"}`, `["Ada","Grace","Lise"]`},
+		{`{"type":"string","x-lockstep-class":"text","maxLength":7}`, `["Ada","Grace","Lise"]`},
+		{`{"type":"string","x-lockstep-class":"text","format":"email"}`, `["Ada@x.test","Grace@x.test","Lise@x.test"]`},
+		{`{"type":"string","x-lockstep-class":"text","pattern":"^#[A-Za-z]{4,20}$"}`, `["#Adaaa","#Grace","#Lise"]`},
+		{`{"x-lockstep-class":"text","enum":["Ada","Grace","Lise","x"]}`, `["Grace","Ada","Lise"]`},
+		{`{"type":"integer","x-lockstep-class":"text","maximum":9}`, `[1,7,3]`},
+		{`{"type":"number","x-lockstep-class":"text","multipleOf":0.5,"minimum":10}`, `[17.5,11,10.5]`},
+		{`{"properties":{"of":{"items":{"x-lockstep-class":"text"}},"so":{"const":true}}}`, `[{"of":["Ada"],"so":true},{"of":["Grace"]},{"of":["Lise"]},{"so":true}]`},
+		{`{"items":{"x-lockstep-class":"text"},"uniqueItems":true}`, `[["Ada","Grace"],["Grace","Lise"]]`},
+	} {
+		c := compile(t, `{"properties":{"p":{"uniqueItems":true,"items":`+test.items+`}}}`, nil, Options{})
+		out, stats, err := c.Mask(nil, []byte(`{"p":`+test.document+`}`), masker(t, testers(), "staging"))
+		if err != nil {
+			t.Errorf("%s: %v", test.items, err)
+			continue
+		}
+		again, _, err := c.Mask(nil, []byte(`{"p":`+test.document+`}`), masker(t, testers(), "staging"))
+		if err != nil || !bytes.Equal(out, again) || c.Validate(out) != nil || stats.Redacted < 3 || stats.Masked > 0 {
+			t.Errorf("%s: %s, then %s, %+v, %v", test.items, out, again, stats, err)
+		}
+		for _, name := range []string{"Ada", "Grace", "Lise", "17.5"} {
+			if bytes.Contains(out, []byte(name)) && !strings.Contains(test.items, "enum") {
+				t.Errorf("%s: %s", test.items, out)
+			}
+		}
+	}
+	c := compile(t, `{"properties":{"p":{"uniqueItems":true,"items":{"x-lockstep-class":"text","enum":["a","b","c"]}},"q":{"uniqueItems":true,"items":{"type":"boolean","x-lockstep-class":"text"}}}}`, nil, Options{})
+	if w := withheldAs(t, c, `{"q":[true,false]}`, masker(t, testers(), "staging")); w.Code != CodeUnfit {
+		t.Errorf("%+v", w)
+	}
+}
+
 // A name in a map, which is data, would cross as it is.
 func TestNamesInMaps(t *testing.T) {
 	m := masker(t, testers(), "staging")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,6 +33,10 @@ type masking struct {
 	event   mask.Event
 	effort  program.Effort
 	nested  int // how many strings hold the document
+	// apart says that what is redacted in one item of an array differs from what is
+	// in the others, where the schema demands it; nth is the item.
+	apart bool
+	nth   int
 	// phase says what the document is gone through for.
 	phase phase
 }
@@ -60,6 +65,16 @@ type step struct {
 var maskings = sync.Pool{New: func() any { return new(masking) }}
 
 func (w *walker) mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error) {
+	return w.maskAll(dst, data, g, stats, false)
+}
+
+// maskApart is mask with constants that differ from item to item, where the schema
+// demands that items do.
+func (w *walker) maskApart(dst, data []byte, g *Masking, stats *Stats) ([]byte, error) {
+	return w.maskAll(dst, data, g, stats, true)
+}
+
+func (w *walker) maskAll(dst, data []byte, g *Masking, stats *Stats, apart bool) ([]byte, error) {
 	if g.masker == nil {
 		return dst, &Withheld{
 			Code: CodePolicy, Why: "there is no masking policy", Cure: "give the route a policy",
@@ -74,6 +89,7 @@ func (w *walker) mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error
 		return dst, withheld
 	}
 	r := maskings.Get().(*masking)
+	r.apart = apart
 	out, err := r.run(w, dst, data, value, w.root, g, stats, toMask)
 	if errors.Is(err, errNeedsEvent) {
 		*stats = Stats{}
@@ -84,6 +100,7 @@ func (w *walker) mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error
 		}
 		r.event.Reset()
 	}
+	r.apart = false
 	maskings.Put(r) // not reached after a panic: a state that may be broken is not used again
 	return out, err
 }
@@ -128,7 +145,7 @@ func (r *masking) reads(data []byte) {
 // release lets go of the document.
 func (r *masking) release() {
 	r.walker, r.masker, r.fields, r.out, r.stats, r.buf, r.path, r.in = nil, nil, nil, nil, nil, bytes.Buffer{}, r.path[:0], surroundings{}
-	r.nested = 0
+	r.nested, r.nth = 0, 0
 	clear(r.scratch)
 }
 
@@ -243,7 +260,12 @@ func (r *masking) replace(s *spot, technique mask.Technique, kind mask.Kind, tex
 		event.Pointer = r.realPointer()
 	}
 	var err error
-	if r.out, err = f.Append(r.out, kind, text, event); err != nil {
+	if r.nth > 0 && technique == mask.Redact {
+		r.out, err = f.AppendRedacted(r.out, r.nth)
+	} else {
+		r.out, err = f.Append(r.out, kind, text, event)
+	}
+	if err != nil {
 		return r.refused(s.class, err)
 	}
 	if redacts(technique) {
@@ -380,7 +402,13 @@ func (r *masking) array(s *spot, items []any) error {
 	}
 	r.out = append(r.out, '[')
 	first := true
+	around := r.nth
+	defer func() { r.nth = around }()
+	differ := r.apart && s.differ()
 	for i, item := range items {
+		if differ {
+			r.nth = around + i
+		}
 		r.path = append(r.path, step{index: i, item: true})
 		inside := r.walker.spot(s.item(i), item, r.in)
 		technique, err := r.technique(inside, item)
@@ -412,6 +440,11 @@ func (r *masking) array(s *spot, items []any) error {
 	}
 	r.out = append(r.out, ']')
 	return nil
+}
+
+// differ reports whether no two items of an array may be alike.
+func (s *spot) differ() bool {
+	return slices.ContainsFunc(s.nodes, func(n *node) bool { return n.schema != nil && n.schema.UniqueItems })
 }
 
 // withheld is the refusal at the current place.

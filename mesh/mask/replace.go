@@ -83,6 +83,48 @@ func (f *Field) redacted() ([]byte, error) {
 	}
 }
 
+// AppendRedacted appends to dst, as JSON, the nth of other constants than the one that
+// Redact puts in place of the field's values, for items of an array of which no two
+// may be alike. The error is a *Refusal: there may be too few that the schema admits.
+func (f *Field) AppendRedacted(dst []byte, nth int) ([]byte, error) {
+	switch {
+	case len(f.admitted) > nth:
+		return append(dst, f.admitted[nth]...), nil
+	case len(f.admitted) > 0:
+	case f.kind == String:
+		text := f.recipe.As
+		if text == "" {
+			text = redactedText
+		}
+		text = fmt.Sprintf("%s %d", text, nth+1)
+		bits := newBitStream(sha256.Sum256([]byte(text)))
+		if f.demanded == nil && f.shape.admits([]byte(text)) {
+			return appendQuoted(dst, []byte(text))
+		}
+		if f.demanded != nil {
+			if made := f.demanded.write(nil, bits, nil); f.shape.admits(made) {
+				return appendQuoted(dst, made)
+			}
+		} else if made, ok := f.shape.generated(nil, bits); ok {
+			return appendQuoted(dst, made)
+		}
+	case f.kind == Number:
+		if n, ok := f.shape.redactedNumber(); ok {
+			step := big.NewRat(1, 1)
+			if f.shape.MultipleOf != nil {
+				step = f.shape.MultipleOf
+			}
+			for _, sign := range [...]int64{1, -1} {
+				if other := new(big.Rat).Add(n, new(big.Rat).Mul(step, big.NewRat(sign*int64(nth), 1))); f.shape.admitsNumber(other) {
+					return appendNumber(dst, other), nil
+				}
+			}
+		}
+	default:
+	}
+	return dst, unfit(Redact, f.kind)
+}
+
 // makeToken makes a keyed token of the value's canonical form.
 func makeToken(f *Field, s *Scratch, dst, text []byte, _ *Event) ([]byte, error) {
 	s.digest(f.mac, f.class, f.kind, text)

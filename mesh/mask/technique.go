@@ -14,7 +14,7 @@ const (
 	// Pass leaves the value exactly as it is.
 	Pass Technique = "pass"
 	// Redact puts a constant in its place, of the same type and valid under the
-	// schema.
+	// schema: another one for each item of an array in which no two may be alike.
 	Redact Technique = "redact"
 	// Drop removes the value's property, where the schema doesn't require it, or
 	// the value from its array. Where the schema requires it, the event is withheld.
