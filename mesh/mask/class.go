@@ -44,7 +44,7 @@ var classes = map[Class]classInfo{
 	Public:     {0, Opaque, "may be seen by anybody"},
 	Internal:   {10, Opaque, "the business's own, about no person"},
 	Date:       {20, FormMoment, "a date or time that tells something about a person"},
-	Amount:     {25, Opaque, "money or a quantity that tells something about a person or customer"},
+	Amount:     {25, FormAmount, "money or a quantity that tells something about a person or customer"},
 	ID:         {30, FormID, "an identifier that means nothing outside its system"},
 	UUID:       {31, FormUUID, "an identifier in the form of a UUID"},
 	IP:         {40, FormIP, "a network address"},

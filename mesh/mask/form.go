@@ -22,6 +22,7 @@ type Form string
 const (
 	Opaque         Form = "opaque"      // 26 letters and digits (128 bits)
 	FormID         Form = "id"          // a whole number for a whole number: the token of the number as such (53 bits); else opaque
+	FormAmount     Form = "amount"      // the same for a whole number; for one with a fraction another with as many places (36 bits and more); else opaque
 	FormEmail      Form = "email"       // an address under example.com, .org or .net (80 bits)
 	FormURL        Form = "url"         // an https URL under example.com, .org or .net (80 bits)
 	FormLogin      Form = "login"       // user- and 16 letters and digits (80 bits)
@@ -80,9 +81,10 @@ const (
 // forms write a token in each form. All of them write printable ASCII without
 // quotes and backslashes, so that it is a JSON string's content as it stands.
 var forms = map[Form]*form{
-	Opaque:  formOf(func(dst []byte, b *bitStream, _ []byte) []byte { return b.letters(dst, 26) }).within(26, 26, letterClass+`{26}`),
-	FormID:  formOf(writeID).within(1, 26, letterClass+`{26}|[1-9][0-9]{0,15}`),
-	FormHex: formOf(writeHex).within(32, 32, `[0-9a-f]{32}`),
+	Opaque:     formOf(func(dst []byte, b *bitStream, _ []byte) []byte { return b.letters(dst, 26) }).within(26, 26, letterClass+`{26}`),
+	FormID:     formOf(writeID).within(1, 26, letterClass+`{26}|[1-9][0-9]{0,15}`),
+	FormAmount: formOf(writeAmount).within(1, 26, letterClass+`{26}|[1-9][0-9]{0,15}(?:[.,][0-9]{1,4})?`),
+	FormHex:    formOf(writeHex).within(32, 32, `[0-9a-f]{32}`),
 	FormName: formOf(func(dst []byte, b *bitStream, _ []byte) []byte {
 		return b.letters(append(dst, "name-"...), 16)
 	}).within(21, 21, `name-`+letterClass+`{16}`),
@@ -170,15 +172,36 @@ func Forms() []Form { return slices.Sorted(maps.Keys(forms)) }
 // join.
 func writeID(dst []byte, b *bitStream, text []byte) []byte {
 	const longest = 15 // digits of a number that every program reads exactly
-	if len(text) == 0 || len(text) > longest || text[0] == '0' && len(text) > 1 {
+	if len(text) == 0 || len(text) > longest || text[0] == '0' && len(text) > 1 || !digits(text) {
 		return b.letters(dst, 26)
 	}
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return b.letters(dst, 26)
-		}
-	}
 	return strconv.AppendInt(dst, 1+int64(b.uint64()%maxSafeInteger), 10)
+}
+
+// writeAmount writes a number with as many places for one that is written as a string,
+// so that whoever reads it finds one.
+func writeAmount(dst []byte, b *bitStream, text []byte) []byte {
+	const most = 4 // places
+	point := bytes.IndexAny(text, ".,")
+	if point < 0 {
+		return writeID(dst, b, bytes.TrimPrefix(text, []byte("-")))
+	}
+	whole, places := bytes.TrimPrefix(text[:point], []byte("-")), text[point+1:]
+	if len(whole) == 0 || len(whole) > maxFixedDigits || len(places) == 0 || len(places) > most || !digits(whole) || !digits(places) {
+		return b.letters(dst, 26)
+	}
+	dst = append(strconv.AppendInt(dst, 1+int64(b.uint64()%maxAmount), 10), text[point])
+	for range places {
+		dst = append(dst, byte('0'+b.below(10)))
+	}
+	return dst
+}
+
+// maxAmount bounds the whole part of an amount's token, so that a double holds all of it.
+const maxAmount = 1e11
+
+func digits(text []byte) bool {
+	return !slices.ContainsFunc(text, func(c byte) bool { return c < '0' || c > '9' })
 }
 
 // writeMoment writes a day for what is one, as it is written, and else a second.

@@ -88,3 +88,23 @@ func TestFormsThatFit(t *testing.T) {
 		}
 	}
 }
+
+// Programs that read an amount from a string would find letters in a destination, or an
+// amount would not join with the same one that is a number.
+func TestAmountsInStringsStayNumbers(t *testing.T) {
+	m := masker(t, tokens())
+	for text, pattern := range map[string]string{
+		"19.90": `^"[1-9][0-9]*\.[0-9]{2}"$`, "-0,5": `^"[1-9][0-9]*,[0-9]"$`, "4711": `^"[1-9][0-9]*"$`, "-7": `^"[1-9][0-9]*"$`, "123456789012.3456": `^"[1-9][0-9]{0,11}\.[0-9]{4}"$`,
+		"1.000,50": `^"[0-9a-z]{26}"$`, "EUR 7": `^"[0-9a-z]{26}"$`, ".5": `^"[0-9a-z]{26}"$`, "5.": `^"[0-9a-z]{26}"$`, "1.23456": `^"[0-9a-z]{26}"$`,
+	} {
+		out, err := m.Replace(nil, Token, Amount, str(text), nil)
+		if err != nil || !regexp.MustCompile(pattern).Match(out) {
+			t.Errorf("%s: %s, %v", text, out, err)
+		}
+	}
+	text, _ := m.Replace(nil, Token, Amount, str("4711"), nil)
+	number, _ := m.Replace(nil, Token, Amount, num("4711"), nil)
+	if string(text) != `"`+string(number)+`"` {
+		t.Errorf("%s and %s don't join", text, number)
+	}
+}
