@@ -59,7 +59,8 @@ type Collector struct {
 	// enumerated are the fields whose values schemas enumerate, by the group that they
 	// would be in.
 	enumerated map[key][]field
-	known      map[string]bool // words in the names of properties
+	known      map[string]bool    // words in the names of properties
+	own        map[string]*values // by subject and pointer
 	events     int
 	types      int
 }
@@ -90,6 +91,7 @@ type field struct {
 	format           string
 	kinds            []string
 	shapes           []*mask.Shape
+	own              *values // samples of what stands there alone; nil if nobody looks at them
 }
 
 // values are samples of what stood somewhere.
@@ -118,7 +120,7 @@ func (v *values) of(kind string) {
 
 // New is an empty collector.
 func New() *Collector {
-	return &Collector{groups: map[key]*group{}, enumerated: map[key][]field{}, outline: map[string]*outline{}, places: map[string][]contract.Place{}, known: map[string]bool{}}
+	return &Collector{groups: map[key]*group{}, enumerated: map[key][]field{}, outline: map[string]*outline{}, places: map[string][]contract.Place{}, known: map[string]bool{}, own: map[string]*values{}}
 }
 
 // Schema notes the unclassified fields of a contract.
@@ -155,6 +157,10 @@ func (c *Collector) Schema(of *contract.Contract) error {
 		if p.Shape != nil {
 			f.shapes = []*mask.Shape{p.Shape}
 		}
+		if !p.Names && strings.HasSuffix(p.Pointer, "/"+jsonschema.EscapeToken(g.called)) && f.kin.wants(g.called) {
+			f.own = &values{}
+			c.own[of.Subject()+" "+p.Pointer] = f.own
+		}
 		g.fields = append(g.fields, f)
 		g.inMap = g.inMap || !p.Names && open.maps(p.Pointer)
 		for _, kind := range p.Kinds {
@@ -190,6 +196,9 @@ func (c *Collector) Event(of *contract.Contract, data []byte) error {
 		if g := c.groups[c.key(of.Subject(), one.Place, one.Names)]; g != nil { // else the schema lists the values
 			g.values.add(one.Text)
 		}
+		if own := c.own[of.Subject()+" "+one.Place]; own != nil && !one.Names {
+			own.add(one.Text)
+		}
 		if open != nil && !one.Names && one.Kind == mask.String {
 			if s := open.strings[one.Place]; s != nil {
 				s.text(one.Text, 0)
@@ -204,6 +213,15 @@ func (c *Collector) Event(of *contract.Contract, data []byte) error {
 		open.observe(document)
 	}
 	return nil
+}
+
+// names reports whether a text is made of words that name fields.
+func (c *Collector) names(text string) bool {
+	const many = 5
+	words := detect.Words(text)
+	return len(words) > 0 && len(words) <= many && !slices.ContainsFunc(words, func(word string) bool {
+		return !c.known[word] && !c.known[strings.TrimSuffix(word, "s")] && !detect.Vocabulary(word)
+	})
 }
 
 // Events is how many events were looked at.
@@ -254,13 +272,13 @@ func (c *Collector) Proposals() []Proposal {
 	var all []*judged
 	for _, k := range slices.SortedFunc(maps.Keys(c.groups), func(a, b key) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }) {
 		c.groups[k].enumerated = c.enumerated[k]
-		all = append(all, judge(c.groups[k]))
+		all = append(all, judge(c.groups[k], c.names))
 	}
 	join(all)
 	who := personal(all)
 	outlined, proposals := c.outlined(who)
 	for _, g := range outlined {
-		all = append(all, judge(g))
+		all = append(all, judge(g, c.names))
 	}
 	join(all)
 	for _, j := range all {

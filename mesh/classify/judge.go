@@ -38,12 +38,13 @@ type apart struct {
 	fields   []field
 	class    mask.Class
 	evidence string
+	own      *values // samples of these fields alone; nil if there are none
 }
 
 // maxApart bounds how many fields of one name are listed apart.
 const maxApart = 20
 
-func judge(g *group) *judged {
+func judge(g *group, known func(string) bool) *judged {
 	j := &judged{group: g, distinct: map[string]bool{}}
 	for _, sample := range g.values.samples {
 		if len(sample) >= 4 {
@@ -58,7 +59,9 @@ func judge(g *group) *judged {
 		j.likeliest(found)
 	}
 	j.unseen()
-	if j.kin(); g.key.keys && redacts(j.class) {
+	j.kin()
+	j.own(known)
+	if g.key.keys && redacts(j.class) {
 		j.instead(mask.Name, "but names can't be redacted")
 	}
 	return j
@@ -174,9 +177,9 @@ func (j *judged) kin() {
 	case class == "" || j.class == class || j.confidence >= sure && !passes(j.class):
 		return
 	case len(meant) == len(j.group.fields):
-	case !passes(j.class) && len(meant)*2 < len(j.group.fields): // most are none
+	case !passes(j.class) && (len(meant)*2 < len(j.group.fields) || mask.MoreProtective(j.class, class) == j.class): // most are none, or what is said is less
 		if len(meant) <= maxApart {
-			j.apart = append(j.apart, apart{meant, class, evidence})
+			j.apart = append(j.apart, apart{fields: meant, class: class, evidence: evidence})
 		}
 		return
 	case passes(j.class) && mask.MoreProtective(j.class, class) == class:
@@ -187,11 +190,30 @@ func (j *judged) kin() {
 			}
 		}
 		if len(rest) <= maxApart {
-			j.apart = append(j.apart, apart{rest, j.class, strings.Join(j.evidence, "; ")})
+			j.apart = append(j.apart, apart{fields: rest, class: j.class, evidence: strings.Join(j.evidence, "; ")})
 		}
 	}
 	j.instead(class, evidence)
 	j.confidence = max(j.confidence, sure)
+}
+
+// own takes into account what stands beside single fields, and their own samples.
+func (j *judged) own(known func(string) bool) {
+	if j.group.key.keys {
+		return
+	}
+	for _, f := range j.group.fields {
+		class, evidence := f.kin.own(j.group.called, f.own, known)
+		if class == "" || class == j.class || len(j.apart) == maxApart || slices.ContainsFunc(j.apart, func(a apart) bool { return slices.ContainsFunc(a.fields, f.same) }) {
+			continue
+		}
+		j.apart = append(j.apart, apart{[]field{f}, class, evidence, f.own})
+	}
+}
+
+// same reports whether two fields are one.
+func (f field) same(other field) bool {
+	return f.subject == other.subject && f.pointer == other.pointer
 }
 
 // redacts reports whether a class is one of which policies mostly leave nothing, so
@@ -268,13 +290,26 @@ type somebody struct{ words, values map[string]bool }
 
 func personal(all []*judged) somebody {
 	who := somebody{map[string]bool{}, map[string]bool{}}
+	named := func(value string) {
+		for _, word := range nameWords(value) {
+			who.words[word] = true
+		}
+	}
 	for _, j := range all {
+		for _, a := range j.apart {
+			for _, f := range a.fields {
+				if a.class != mask.PersonName || f.own == nil {
+					continue
+				}
+				for _, sample := range f.own.samples {
+					named(sample)
+				}
+			}
+		}
 		switch j.class {
 		case mask.PersonName:
 			for value := range j.distinct {
-				for _, word := range nameWords(value) {
-					who.words[word] = true
-				}
+				named(value)
 			}
 			fallthrough
 		case mask.Login, mask.Email, mask.Phone, mask.Account, mask.ID, mask.UUID:
@@ -303,17 +338,21 @@ func (j *judged) doubt(who somebody) {
 	if !passes(j.class) && !slices.ContainsFunc(j.apart, func(a apart) bool { return passes(a.class) }) {
 		return
 	}
-	n := 0
-	for _, sample := range j.group.values.samples {
+	n := who.among(&j.group.values)
+	j.apart = slices.DeleteFunc(j.apart, func(a apart) bool {
+		return passes(a.class) && (a.own == nil && n > 0 || a.own != nil && who.among(a.own) > 0)
+	})
+	if n > 0 && passes(j.class) {
+		j.instead(mask.Name, fmt.Sprintf("but %d of %d samples are, or hold, what elsewhere is somebody's name or identifier", n, len(j.group.values.samples)))
+	}
+}
+
+// among counts the samples that tell of somebody.
+func (who somebody) among(v *values) (n int) {
+	for _, sample := range v.samples {
 		if who.in(sample) {
 			n++
 		}
 	}
-	if n == 0 {
-		return
-	}
-	evidence := fmt.Sprintf("but %d of %d samples are, or hold, what elsewhere is somebody's name or identifier", n, len(j.group.values.samples))
-	if j.apart = slices.DeleteFunc(j.apart, func(a apart) bool { return passes(a.class) }); passes(j.class) {
-		j.instead(mask.Name, evidence)
-	}
+	return n
 }

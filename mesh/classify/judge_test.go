@@ -285,3 +285,52 @@ func TestDeclaredNamesKeepTheirClassesBesideOthers(t *testing.T) {
 		t.Log(text)
 	}
 }
+
+// What stands beside a currency, a product's code or a value would be redacted for what
+// is called so elsewhere, or take the others' protection from them.
+func TestWhatStandsBesideSinglePlaces(t *testing.T) {
+	const object = `{"type":"object","properties":{%s}}`
+	schema := fmt.Sprintf(object, `"total":`+fmt.Sprintf(object, `"value":{"type":"string"},"ccy":{"type":"string"}`)+
+		`,"line":`+fmt.Sprintf(object, `"sku":{"type":"string"},"tier":{"type":"string"},"loyalty":{"type":"string"},"title":{"type":"string"},"name":{"type":"string"},"price":`+fmt.Sprintf(object, `"value":{"type":"string"},"currency":{"type":"string"}`))+
+		`,"gift":`+fmt.Sprintf(object, `"sku":{"type":"string"},"title":{"type":"string"},"email":{"type":"string"}`)+
+		`,"traits":{"type":"array","items":`+fmt.Sprintf(object, `"name":{"type":"string"},"value":{}`)+`},"scores":{"type":"array","items":`+fmt.Sprintf(object, `"name":{"type":"string"},"value":{}`)+
+		`},"odd":`+fmt.Sprintf(object, `"value":{"type":"string"},"currency":{"type":"string"}`)+`,"to":`+fmt.Sprintf(object, `"address1":{"type":"string"},"zip":{"type":"string"},"city":{"type":"string"}`)+
+		`,"customer":`+fmt.Sprintf(object, `"name":{"type":"string"},"email":{"type":"string"}`))
+	event := func(i int) map[string]any {
+		first := firstNames[i%6]
+		price := map[string]any{"value": "19.90", "currency": "EUR"}
+		return map[string]any{
+			"total": map[string]any{"value": fmt.Sprintf("%d.80", i), "ccy": "EUR"}, "line": map[string]any{"sku": fmt.Sprintf("T-%d", i%3), "title": []string{"Linen shirt", "Oak pen"}[i%2], "name": "Mug for " + first, "price": price},
+			"gift":   map[string]any{"sku": "T-1", "title": "Linen shirt", "email": fmt.Sprintf("someone%d@mail.invalid", i)},
+			"traits": []any{map[string]any{"name": "first_name", "value": first}, map[string]any{"name": "loyaltyTier", "value": i}}, "scores": []any{map[string]any{"name": first, "value": i}},
+			"odd": map[string]any{"value": "call " + first, "currency": "EUR"}, "to": map[string]any{"address1": "Trubarjeva cesta 3, c/o " + first, "zip": fmt.Sprint(10000 + i), "city": "Ljubljana"}, "customer": map[string]any{"name": first, "email": fmt.Sprintf("someone%d@mail.invalid", i)},
+		}
+	}
+	classes, overlay, text := proposed(t, schema, event)
+	for pointer, want := range map[string]mask.Class{
+		"/total/value": mask.Amount, "/total/ccy": mask.Internal, "/line/sku": mask.Internal, "/line/title": mask.Internal, "/line/price/value": mask.Internal, "/traits/*/name": mask.Internal, "/to/address1": mask.Address, "/customer/name": mask.PersonName,
+	} {
+		if classes[pointer] != want {
+			t.Errorf("%s: %q, want %q", pointer, classes[pointer], want)
+		}
+	}
+	for _, pointer := range []string{"/line/name", "/gift/title", "/traits/*/value", "/scores/*/name", "/scores/*/value", "/odd/value"} {
+		if class := classes[pointer]; passes(class) || class == "" || class == mask.Amount {
+			t.Errorf("%s: %q", pointer, class)
+		}
+	}
+	c := compile(t, "shop.person.seen", schema, overlay)
+	for i := range 24 {
+		data, err := json.Marshal(event(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		masked, _, err := c.Mask(nil, data, testers(t))
+		if err != nil || strings.Contains(strings.ToLower(string(masked)), strings.ToLower(firstNames[i%6])) || strings.Contains(string(masked), "someone") {
+			t.Errorf("%s, %v", masked, err)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}

@@ -1,6 +1,8 @@
 package classify
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/lockstep-mesh/lockstep/mesh/contract"
@@ -17,6 +19,10 @@ const (
 	ofNothing kin = 0
 	ofAddress kin = 1 << (iota - 1)
 	ofPerson
+	ofProduct
+	ofMoney
+	ofPrice // it is the amount of money that a product's price is
+	ofPair  // a name and what it has as a value
 )
 
 // partOfAddress are names that beside parts of an address are such, too.
@@ -62,15 +68,33 @@ func (f families) of(pointer string) kin {
 	if at < 0 {
 		return ofNothing
 	}
-	return kinOf(f[pointer[:at]])
+	about := kinOf(f[pointer[:at]])
+	// A price may be an object with an amount and a currency.
+	parent := strings.TrimRight(pointer[:at], "/*")
+	if above := strings.LastIndexByte(parent, '/'); about&ofMoney != 0 && above >= 0 && prices[plainName(jsonschema.UnescapeToken(parent[above+1:]))] && kinOf(f[parent[:above]])&ofProduct != 0 {
+		about |= ofPrice
+	}
+	return about
 }
+
+// plainName is a name's words, written together.
+func plainName(name string) string { return strings.Join(detect.Words(name), "") }
 
 // kinOf is what an object with properties of these names is about.
 func kinOf(names map[string]bool) kin {
 	const sure = 0.7
-	address, person := 0, 0
+	address, person, paired, about := 0, 0, 0, ofNothing
 	for name := range names {
 		h, ok := detect.Named(name)
+		word := plainName(name)
+		switch {
+		case detect.Product(name):
+			about |= ofProduct
+		case currencies[word]:
+			about |= ofMoney
+		case pairNames[word], pairValues[word]:
+			paired++
+		}
 		switch {
 		case !ok:
 		case h.Class == mask.Address:
@@ -78,11 +102,13 @@ func kinOf(names map[string]bool) kin {
 		case h.Confidence >= sure && (h.Class == mask.Email || h.Class == mask.Phone || h.Class == mask.PersonName || h.Class == mask.Login):
 			person++
 		}
-		if partOfAddress[strings.Join(detect.Words(name), "")] {
+		if partOfAddress[word] {
 			address++
 		}
 	}
-	about := ofNothing
+	if paired == 2 && len(names) <= 3 {
+		about |= ofPair
+	}
 	if address > 1 {
 		about |= ofAddress
 	}
@@ -94,12 +120,77 @@ func kinOf(names map[string]bool) kin {
 
 // says is what the kin makes of a name that by itself says less.
 func (k kin) says(name string) (class mask.Class, evidence string) {
-	word := strings.Join(detect.Words(name), "")
+	word := plainName(name)
+	named, _ := detect.Named(name)
 	switch {
-	case k&ofAddress != 0 && partOfAddress[word]:
+	case k&ofAddress != 0 && (partOfAddress[word] || named.Class == mask.Address):
 		return mask.Address, "parts of a postal address stand beside it"
 	case k&ofPerson != 0 && word == "name":
 		return mask.PersonName, "what identifies a person stands beside it"
 	}
 	return "", ""
 }
+
+// own is what the kin makes of a place whose own samples are known: what is less than
+// its name may call for, for that place alone.
+func (k kin) own(name string, at *values, known func(string) bool) (class mask.Class, evidence string) {
+	word := plainName(name)
+	switch {
+	case at == nil || len(at.samples) == 0:
+		return "", ""
+	case k&ofProduct != 0 && prices[word] && at.numbers(), k&ofPrice != 0 && money[word] && at.numbers():
+		return mask.Internal, "it is the price of a product, whose code stands beside it, and all samples are numbers"
+	case k&ofMoney != 0 && money[word] && at.numbers():
+		return mask.Amount, "a currency stands beside it, and all samples are numbers"
+	case k&(ofProduct|ofPerson|ofAddress) == ofProduct && describing[word] && at.recur():
+		return mask.Internal, "it describes a product, whose code stands beside it, and the same samples recur"
+	case k&ofPair != 0 && pairNames[word] && at.all(known):
+		return mask.Internal, "a value stands beside it, and all samples are words that name fields"
+	}
+	return "", ""
+}
+
+// wants reports whether the samples of a place itself are looked at.
+func (k kin) wants(name string) bool {
+	word := plainName(name)
+	return k&ofPerson != 0 && word == "name" || k&ofProduct != 0 && (prices[word] || describing[word]) || k&ofMoney != 0 && money[word] || k&ofPair != 0 && pairNames[word]
+}
+
+// all reports whether something holds for all samples.
+func (v *values) all(holds func(string) bool) bool {
+	return !slices.ContainsFunc(v.samples, func(sample string) bool { return !holds(sample) })
+}
+
+func (v *values) numbers() bool { return v.all(decimal.MatchString) }
+
+// decimal is a number, as people and programs write amounts.
+var decimal = regexp.MustCompile(`^[+-]?[0-9]{1,12}([.,][0-9]{1,4})?$`)
+
+// recur reports whether samples are some few that come again and again, as what
+// describes products does, and hold no identifier.
+func (v *values) recur() bool {
+	distinct := map[string]bool{}
+	for _, sample := range v.samples {
+		distinct[sample] = true
+	}
+	const least = 8
+	return len(v.samples) >= least && len(distinct)*3 <= len(v.samples) && v.all(func(sample string) bool { return len(detect.Text(sample)) == 0 })
+}
+
+func set(names string) map[string]bool {
+	all := map[string]bool{}
+	for name := range strings.FieldsSeq(names) {
+		all[name] = true
+	}
+	return all
+}
+
+// What stands beside each other, by names without separators.
+var (
+	currencies = set("currency currencycode ccy curr cur devise waehrung moneda moeda divisa valuta 通貨")
+	money      = set("value amount amt units cents minorunits gross net tax total subtotal fee betrag montant importe valor wert price unitprice")
+	prices     = set("price unitprice listprice saleprice retailprice netprice grossprice cost unitcost preis einzelpreis stueckpreis precio preciounitario prix prixunitaire 単価 価格")
+	describing = set("name title label variant colour color size material model category brand productname producttitle itemname artikelname bezeichnung 商品名")
+	pairNames  = set("name key label field attribute property trait k")
+	pairValues = set("value val values v content answer")
+)

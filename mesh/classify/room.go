@@ -96,7 +96,7 @@ func (j *judged) room() {
 		return
 	}
 	if len(without) <= maxApart {
-		j.apart = append(j.apart, apart{without, class, evidence})
+		j.apart = append(j.apart, apart{fields: without, class: class, evidence: evidence})
 	}
 }
 
@@ -111,7 +111,7 @@ func (j *judged) spare() {
 		return slices.ContainsFunc(j.group.fields, func(f field) bool { return f.subject == e.subject && f.pointer == e.pointer })
 	})
 	if len(listed) > 0 && len(listed) <= maxApart {
-		j.apart = append(j.apart, apart{listed, mask.Internal, "the schema lists the values there"})
+		j.apart = append(j.apart, apart{fields: listed, class: mask.Internal, evidence: "the schema lists the values there"})
 	}
 }
 
@@ -153,6 +153,9 @@ func (j *judged) proposals() []Proposal {
 			other.Name, other.Subject, other.Pointer = "", f.subject, f.pointer
 			if g.key.keys {
 				other.Pointer = container(f.pointer)
+			}
+			if a.own != nil {
+				other.Confidence, other.Samples = certain, len(a.own.samples)
 			}
 			other.Class, other.Evidence, other.Others, other.Places, other.Example = a.class, []string{a.evidence}, []mask.Class{j.class}, 1, f.subject+" "+f.pointer
 			all = append(all, other)

@@ -201,7 +201,7 @@ func areCodes(samples []string) bool {
 func isCode(text string) bool {
 	const long = 64
 	return len(text) <= long && strings.IndexFunc(text, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-.:/+", r)
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-.:/+&", r)
 	}) < 0
 }
 

@@ -49,6 +49,45 @@ var names = map[string]hint{
 	"comment": {mask.Text, 0.7}, "description": {mask.Text, 0.6}, "message": {mask.Text, 0.6}, "note": {mask.Text, 0.7}, "notes": {mask.Text, 0.7}, "body": {mask.Text, 0.6}, "remarks": {mask.Text, 0.7}, "verwendungszweck": {mask.Text, 0.8}, "ustrd": {mask.Text, 0.8},
 	"text": {mask.Text, 0.6}, "title": {mask.Text, 0.4}, "subject": {mask.Text, 0.4}, "reason": {mask.Text, 0.4}, "bio": {mask.Text, 0.6}, "summary": {mask.Text, 0.5}, "useragent": {mask.Text, 0.6}, "query": {mask.Text, 0.5},
 	"company": {mask.Name, 0.6}, "organization": {mask.Name, 0.5}, "team": {mask.Name, 0.5}, "name": {mask.Name, 0.4}, "nm": {mask.Name, 0.4}, "repository": {mask.Name, 0.4}, "hostname": {mask.Name, 0.5},
+	"forename": {mask.PersonName, 0.9}, "forenames": {mask.PersonName, 0.9}, "fname": {mask.PersonName, 0.9}, "lname": {mask.PersonName, 0.9}, "givennames": {mask.PersonName, 0.9}, "firstnm": {mask.PersonName, 0.9},
+	"lastnm": {mask.PersonName, 0.9}, "surnm": {mask.PersonName, 0.9}, "zuname": {mask.PersonName, 0.9}, "rufname": {mask.PersonName, 0.9}, "geburtsname": {mask.PersonName, 0.9}, "fornavn": {mask.PersonName, 0.9},
+	"etternavn": {mask.PersonName, 0.9}, "efternavn": {mask.PersonName, 0.9}, "tussenvoegsel": {mask.PersonName, 0.9}, "primerapellido": {mask.PersonName, 0.9}, "segundoapellido": {mask.PersonName, 0.9},
+	"primernombre": {mask.PersonName, 0.9}, "nombrecompleto": {mask.PersonName, 0.9}, "nomecompleto": {mask.PersonName, 0.9}, "sobrenome": {mask.PersonName, 0.9}, "nomefamiglia": {mask.PersonName, 0.9},
+	"nomdefamille": {mask.PersonName, 0.9}, "nomdenaissance": {mask.PersonName, 0.9}, "氏名": {mask.PersonName, 0.9}, "姓名": {mask.PersonName, 0.9}, "お名前": {mask.PersonName, 0.9}, "フリガナ": {mask.PersonName, 0.9},
+	"ふりがな": {mask.PersonName, 0.9}, "カナ氏名": {mask.PersonName, 0.9}, "氏名カナ": {mask.PersonName, 0.9}, "口座名義": {mask.PersonName, 0.9}, "担当者名": {mask.PersonName, 0.9}, "signedby": {mask.PersonName, 0.7},
+	"nextofkin": {mask.PersonName, 0.7}, "dependant": {mask.PersonName, 0.7}, "dependants": {mask.PersonName, 0.7}, "spousename": {mask.PersonName, 0.7}, "mothersname": {mask.PersonName, 0.7}, "fathersname": {mask.PersonName, 0.7},
+	"maidennm": {mask.PersonName, 0.7}, "paxname": {mask.PersonName, 0.7}, "passengername": {mask.PersonName, 0.7}, "guestname": {mask.PersonName, 0.7}, "patientname": {mask.PersonName, 0.7}, "employeename": {mask.PersonName, 0.7},
+	"studentname": {mask.PersonName, 0.7}, "teachername": {mask.PersonName, 0.7}, "drivername": {mask.PersonName, 0.7}, "accountname": {mask.PersonName, 0.7}, "payeename": {mask.PersonName, 0.7}, "payername": {mask.PersonName, 0.7},
+	"名前": {mask.PersonName, 0.7}, "担当者": {mask.PersonName, 0.7}, "nom": {mask.PersonName, 0.6}, "nome": {mask.PersonName, 0.6}, "pasajero": {mask.PersonName, 0.6}, "passageiro": {mask.PersonName, 0.6}, "aluno": {mask.PersonName, 0.6},
+	"alumno": {mask.PersonName, 0.6}, "elev": {mask.PersonName, 0.6}, "paciente": {mask.PersonName, 0.6}, "versicherungsnehmer": {mask.PersonName, 0.6}, "beneficiaire": {mask.PersonName, 0.6}, "destinataire": {mask.PersonName, 0.6},
+	"titulaire": {mask.PersonName, 0.6}, "titular": {mask.PersonName, 0.6}, "courriel": {mask.Email, 0.8}, "correo": {mask.Email, 0.8}, "correoelectronico": {mask.Email, 0.8}, "emailaddr": {mask.Email, 0.8},
+	"mailadresse": {mask.Email, 0.8}, "posta": {mask.Email, 0.8}, "メールアドレス": {mask.Email, 0.8}, "メール": {mask.Email, 0.8}, "eposta": {mask.Email, 0.8}, "celular": {mask.Phone, 0.8}, "telefone": {mask.Phone, 0.8},
+	"telephonenumber": {mask.Phone, 0.8}, "cellphone": {mask.Phone, 0.8}, "mobilenumber": {mask.Phone, 0.8}, "mobilephone": {mask.Phone, 0.8}, "telno": {mask.Phone, 0.8}, "telnr": {mask.Phone, 0.8}, "mobilnummer": {mask.Phone, 0.8},
+	"rufnummer": {mask.Phone, 0.8}, "telefonnummer": {mask.Phone, 0.8}, "fon": {mask.Phone, 0.8}, "portable": {mask.Phone, 0.8}, "電話番号": {mask.Phone, 0.8}, "携帯": {mask.Phone, 0.8}, "携帯電話": {mask.Phone, 0.8}, "携帯番号": {mask.Phone, 0.8},
+	"domicilio": {mask.Address, 0.8}, "indirizzo": {mask.Address, 0.8}, "endereco": {mask.Address, 0.8}, "bairro": {mask.Address, 0.8}, "cidade": {mask.Address, 0.8}, "municipio": {mask.Address, 0.8}, "colonia": {mask.Address, 0.8},
+	"logradouro": {mask.Address, 0.8}, "commune": {mask.Address, 0.8}, "codepostal": {mask.Address, 0.8}, "codigopostal": {mask.Address, 0.8}, "cep": {mask.Address, 0.8}, "citta": {mask.Address, 0.8}, "comune": {mask.Address, 0.8},
+	"straat": {mask.Address, 0.8}, "woonplaats": {mask.Address, 0.8}, "gata": {mask.Address, 0.8}, "postnr": {mask.Address, 0.8}, "postort": {mask.Address, 0.8}, "postleitzahl": {mask.Address, 0.8},
+	"lieferadresse": {mask.Address, 0.8}, "rechnungsadresse": {mask.Address, 0.8}, "住所": {mask.Address, 0.8}, "郵便番号": {mask.Address, 0.8}, "都道府県": {mask.Address, 0.8}, "市区町村": {mask.Address, 0.8}, "番地": {mask.Address, 0.8},
+	"建物名": {mask.Address, 0.8}, "voie": {mask.Address, 0.8}, "addr": {mask.Address, 0.6}, "adr": {mask.Address, 0.6}, "cty": {mask.Address, 0.6}, "homeaddress": {mask.Address, 0.6},
+	"streetaddress": {mask.Address, 0.6}, "mailingaddress": {mask.Address, 0.6}, "postaladdress": {mask.Address, 0.6}, "lugarnacimiento": {mask.Address, 0.6}, "lieudenaissance": {mask.Address, 0.6}, "nino": {mask.Account, 0.8},
+	"ninumber": {mask.Account, 0.8}, "cpf": {mask.Account, 0.8}, "cnpj": {mask.Account, 0.8}, "dni": {mask.Account, 0.8}, "nif": {mask.Account, 0.8}, "curp": {mask.Account, 0.8}, "rfc": {mask.Account, 0.8}, "bsn": {mask.Account, 0.8},
+	"siren": {mask.Account, 0.8}, "siret": {mask.Account, 0.8}, "codicefiscale": {mask.Account, 0.8}, "personnummer": {mask.Account, 0.8}, "sozialversicherungsnummer": {mask.Account, 0.8}, "steuernummer": {mask.Account, 0.8},
+	"sortcode": {mask.Account, 0.8}, "accountno": {mask.Account, 0.8}, "accountnr": {mask.Account, 0.8}, "accnum": {mask.Account, 0.8}, "cardno": {mask.Account, 0.8},
+	"kreditkartennummer": {mask.Account, 0.8}, "kartennummer": {mask.Account, 0.8}, "docnumber": {mask.Account, 0.8}, "documentnumber": {mask.Account, 0.8}, "idnumber": {mask.Account, 0.8}, "nhsnumber": {mask.Account, 0.8},
+	"mrn": {mask.Account, 0.8}, "マイナンバー": {mask.Account, 0.8}, "カード番号": {mask.Account, 0.8}, "口座番号": {mask.Account, 0.8}, "knownt": {mask.Account, 0.6}, "passportno": {mask.Account, 0.6}, "dlno": {mask.Account, 0.6},
+	"dlnumber": {mask.Account, 0.6}, "driverslicense": {mask.Account, 0.6}, "ktn": {mask.Account, 0.6}, "frequentflyer": {mask.Account, 0.6}, "frequentflyernumber": {mask.Account, 0.6}, "geb": {mask.Date, 0.9},
+	"gebdatum": {mask.Date, 0.9}, "fechanacimiento": {mask.Date, 0.9}, "fechadenacimiento": {mask.Date, 0.9}, "datanascimento": {mask.Date, 0.9}, "datadenascimento": {mask.Date, 0.9}, "datenaissance": {mask.Date, 0.9},
+	"datedenaissance": {mask.Date, 0.9}, "dataurodzenia": {mask.Date, 0.9}, "geboortedatum": {mask.Date, 0.9}, "生年月日": {mask.Date, 0.9}, "誕生日": {mask.Date, 0.9}, "gpslatitude": {mask.Location, 0.7},
+	"gpslongitude": {mask.Location, 0.7}, "latlng": {mask.Location, 0.7}, "latlon": {mask.Location, 0.7}, "geopoint": {mask.Location, 0.7}, "centroid": {mask.Location, 0.7}, "remark": {mask.Text, 0.7},
+	"instructions": {mask.Text, 0.7}, "deliveryinstructions": {mask.Text, 0.7}, "giftmessage": {mask.Text, 0.7}, "transcript": {mask.Text, 0.7}, "verbatim": {mask.Text, 0.7}, "feedback": {mask.Text, 0.7},
+	"bemerkung": {mask.Text, 0.7}, "hinweis": {mask.Text, 0.7}, "kommentar": {mask.Text, 0.7}, "beschreibung": {mask.Text, 0.7}, "hergang": {mask.Text, 0.7}, "aussage": {mask.Text, 0.7}, "commentaire": {mask.Text, 0.7},
+	"consignes": {mask.Text, 0.7}, "observaciones": {mask.Text, 0.7}, "observacao": {mask.Text, 0.7}, "observacoes": {mask.Text, 0.7}, "comentario": {mask.Text, 0.7},
+	"備考": {mask.Text, 0.7}, "メモ": {mask.Text, 0.7}, "employeeno": {mask.ID, 0.7}, "employeenumber": {mask.ID, 0.7}, "customerno": {mask.ID, 0.7}, "customernumber": {mask.ID, 0.7}, "memberid": {mask.ID, 0.7},
+	"membernumber": {mask.ID, 0.7}, "patientid": {mask.ID, 0.7}, "studentid": {mask.ID, 0.7}, "deviceid": {mask.ID, 0.7}, "mac": {mask.ID, 0.7}, "bssid": {mask.ID, 0.7}, "advertisingid": {mask.ID, 0.7}, "visitorid": {mask.ID, 0.7},
+	"cookieid": {mask.ID, 0.7}, "eid": {mask.ID, 0.7}, "puk": {mask.Secret, 0.8}, "jwt": {mask.Secret, 0.8}, "sessiontoken": {mask.Secret, 0.8}, "cookie": {mask.Secret, 0.8}, "cookies": {mask.Secret, 0.8},
+	"setcookie": {mask.Secret, 0.8}, "refreshtoken": {mask.Secret, 0.8}, "idtoken": {mask.Secret, 0.8}, "bearer": {mask.Secret, 0.8}, "passphrase": {mask.Secret, 0.8}, "securitycode": {mask.Secret, 0.8}, "暗証番号": {mask.Secret, 0.8},
+	"パスワード": {mask.Secret, 0.8}, "montant": {mask.Amount, 0.7}, "importe": {mask.Amount, 0.7}, "valor": {mask.Amount, 0.7}, "preis": {mask.Amount, 0.7}, "lohn": {mask.Amount, 0.7}, "nomina": {mask.Amount, 0.7},
+	"sueldo": {mask.Amount, 0.7}, "salario": {mask.Amount, 0.7}, "salaire": {mask.Amount, 0.7}, "grosspay": {mask.Amount, 0.7}, "netpay": {mask.Amount, 0.7}, "wages": {mask.Amount, 0.7},
 	"status": {mask.Internal, 0.6}, "state": {mask.Internal, 0.5}, "type": {mask.Internal, 0.5}, "kind": {mask.Internal, 0.5}, "version": {mask.Internal, 0.6}, "count": {mask.Internal, 0.6},
 	"currency": {mask.Internal, 0.7}, "ccy": {mask.Internal, 0.7}, "language": {mask.Internal, 0.5}, "locale": {mask.Internal, 0.5}, "action": {mask.Internal, 0.6}, "country": {mask.Internal, 0.3}, "countrycode": {mask.Internal, 0.3},
 	"contenttype": {mask.Internal, 0.7}, "mimetype": {mask.Internal, 0.7}, "mime": {mask.Internal, 0.7}, "method": {mask.Internal, 0.6}, "mode": {mask.Internal, 0.6}, "priority": {mask.Internal, 0.6},
@@ -71,6 +110,9 @@ var sensitive = map[string]float64{
 	"disease": 0.9, "illness": 0.9, "allergy": 0.9, "allergies": 0.9, "medication": 0.9, "medications": 0.9, "prescription": 0.8, "blood": 0.8, "pregnant": 0.9, "pregnancy": 0.9, "pregnancies": 0.9,
 	"hiv": 0.9, "vaccination": 0.8, "vaccinated": 0.8, "smoker": 0.8, "sick": 0.7, "sickness": 0.8, "therapy": 0.8, "symptoms": 0.9, "biometric": 0.9, "genetic": 0.9,
 	"marital": 0.8, "divorced": 0.8, "sexual": 0.9, "political": 0.8, "criminal": 0.9, "conviction": 0.8, "deceased": 0.7, "immigration": 0.8, "citizenship": 0.7, "dependents": 0.6, "children": 0.5, "konfession": 0.9, "geschlecht": 0.8,
+	"union": 0.6, "creed": 0.8, "sexuality": 0.9, "refugee": 0.9, "asylum": 0.9, "addiction": 0.9, "chronic": 0.8, "handicap": 0.8, "handicapped": 0.9, "impairment": 0.8, "abortion": 0.9, "fertility": 0.9, "felony": 0.9, "offence": 0.7, "parole": 0.9, "bankrupt": 0.7,
+	"diagnose": 0.9, "krankheit": 0.9, "schwanger": 0.9, "behinderung": 0.9, "familienstand": 0.8, "gewerkschaft": 0.9, "allergien": 0.9, "verletzungen": 0.9, "maladie": 0.9, "grossesse": 0.9, "syndicat": 0.9, "enfermedad": 0.9, "embarazada": 0.9, "discapacidad": 0.9,
+	"alergias": 0.9, "sindicato": 0.9, "doenca": 0.9, "deficiencia": 0.9, "gravida": 0.9, "estadocivil": 0.8, "sexo": 0.7, "sexe": 0.7, "性別": 0.8, "病歴": 0.9, "宗教": 0.9,
 }
 
 // harmless are words that may stand before one for a state or kind without making
@@ -85,12 +127,12 @@ var harmless = words(
 )
 
 // joints are words that say little by themselves, in names of several.
-var joints = words("at by first from full has in is last max min new of old on per previous sms sub to total with")
+var joints = words("at by utm first from full has in is last max min new of old on per previous sms sub to total with")
 
 // counts are names of numbers that count and order things; a string that is called so
 // may hold anything.
 var counts = words(
-	"attempts bytes coupons filesize items latency latencyms lines offset page pages pagesize position qty quantity rating retries retrycount revision rev seq seqno sequence sequencenumber stars totalcount",
+	"attempts bytes coupons filesize items latency latencyms lines offset page pages pct percent percentage pagesize position qty quantity rating retries retrycount revision rev seq seqno sequence sequencenumber stars taxrate totalcount vatrate",
 	"menge anzahl cantidad quantidade groesse 数量",
 )
 
