@@ -99,6 +99,7 @@ type values struct {
 	samples []string
 	seen    int
 	kinds   map[string]bool
+	by      map[string]map[string]int // how often which stood beside which product's code
 }
 
 // add takes a value as a sample. Of more than are kept, later ones take the place of
@@ -116,6 +117,22 @@ func (v *values) of(kind string) {
 		v.kinds = map[string]bool{}
 	}
 	v.kinds[kind] = true
+}
+
+// beside notes that a text stood beside a product's code.
+func (v *values) beside(code, text string) {
+	if v.by == nil {
+		v.by = map[string]map[string]int{}
+	}
+	if v.by[code] == nil {
+		if len(v.by) == maxSamples {
+			return
+		}
+		v.by[code] = map[string]int{}
+	}
+	if len(v.by[code]) < 2 || v.by[code][text] > 0 {
+		v.by[code][text]++
+	}
 }
 
 // New is an empty collector.
@@ -188,6 +205,12 @@ func (c *Collector) Event(of *contract.Contract, data []byte) error {
 		return err
 	}
 	c.events++
+	codes := map[string]string{} // of products, by the object that they stand in
+	for _, one := range traced {
+		if at := strings.LastIndexByte(one.Pointer, '/'); at >= 0 && !one.Names && !one.Container && detect.Product(jsonschema.UnescapeToken(one.Pointer[at+1:])) {
+			codes[one.Pointer[:at]] = one.Text
+		}
+	}
 	open := c.outline[of.Subject()]
 	for _, one := range traced {
 		if one.Class != "" || one.Container || one.Kind != mask.String && one.Kind != mask.Number {
@@ -198,6 +221,7 @@ func (c *Collector) Event(of *contract.Contract, data []byte) error {
 		}
 		if own := c.own[of.Subject()+" "+one.Place]; own != nil && !one.Names {
 			own.add(one.Text)
+			own.beside(codes[one.Pointer[:strings.LastIndexByte(one.Pointer, '/')]], one.Text)
 		}
 		if open != nil && !one.Names && one.Kind == mask.String {
 			if s := open.strings[one.Place]; s != nil {

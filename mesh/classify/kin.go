@@ -142,8 +142,8 @@ func (k kin) own(name string, at *values, known func(string) bool) (class mask.C
 		return mask.Internal, "it is the price of a product, whose code stands beside it, and all samples are numbers"
 	case k&ofMoney != 0 && money[word] && at.numbers():
 		return mask.Amount, "a currency stands beside it, and all samples are numbers"
-	case k&(ofProduct|ofPerson|ofAddress) == ofProduct && describing[word] && at.recur():
-		return mask.Internal, "it describes a product, whose code stands beside it, and the same samples recur"
+	case k&(ofProduct|ofPerson|ofAddress) == ofProduct && describing[word] && at.follow():
+		return mask.Internal, "it describes a product, whose code stands beside it: to each code belongs one and the same text"
 	case k&ofPair != 0 && pairNames[word] && at.all(known):
 		return mask.Internal, "a value stands beside it, and all samples are words that name fields"
 	}
@@ -166,15 +166,22 @@ func (v *values) numbers() bool { return v.all(decimal.MatchString) }
 // decimal is a number, as people and programs write amounts.
 var decimal = regexp.MustCompile(`^[+-]?[0-9]{1,12}([.,][0-9]{1,4})?$`)
 
-// recur reports whether samples are some few that come again and again, as what
-// describes products does, and hold no identifier.
-func (v *values) recur() bool {
-	distinct := map[string]bool{}
-	for _, sample := range v.samples {
-		distinct[sample] = true
+// follow reports whether samples follow from the codes that stand beside them: what
+// describes a product is the same whenever the product comes again, whoever buys it.
+func (v *values) follow() bool {
+	const least = 3
+	again := 0
+	for _, texts := range v.by {
+		if len(texts) > 1 {
+			return false
+		}
+		for _, n := range texts {
+			if n >= least {
+				again++
+			}
+		}
 	}
-	const least = 8
-	return len(v.samples) >= least && len(distinct)*3 <= len(v.samples) && v.all(func(sample string) bool { return len(detect.Text(sample)) == 0 })
+	return again > 1 && again*2 > len(v.by) && v.all(func(sample string) bool { return len(detect.Text(sample)) == 0 })
 }
 
 func set(names string) map[string]bool {

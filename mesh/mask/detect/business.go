@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
 )
@@ -43,17 +44,27 @@ func (c *collector) byWords(samples []string) {
 
 var mediaType = regexp.MustCompile(`^(application|audio|font|image|message|model|multipart|text|video)/[a-z0-9][a-z0-9.+-]{0,60}$`)
 
-// isState reports whether a text is made of words for states and kinds.
+// isState reports whether a text is made of words for states and kinds, and at most one
+// digit behind several of them, as in us-east-1: a flat 12 is none.
 func isState(text string) bool {
 	const long, many = 40, 4
-	if len(text) > long {
-		return false
+	digits := 0
+	for _, r := range text {
+		if unicode.IsDigit(r) {
+			digits++
+		}
 	}
 	words := split(text)
+	if len(text) > long || digits > 1 || digits > 0 && len(words) < 2 {
+		return false
+	}
 	return len(words) > 0 && len(words) <= many && !slices.ContainsFunc(words, func(word string) bool {
 		return !states[word] && !harmless[word] && !harmless[strings.TrimSuffix(word, "s")] && (len(words) == 1 || !parts[word])
 	})
 }
+
+// State reports whether a text is made of words for states and kinds of things.
+func State(text string) bool { return isState(text) }
 
 // ofProcess reports whether a field holds times at which a program or a business did
 // something, as its name says and all samples show: they are of this century, and have
@@ -70,12 +81,12 @@ func ofProcess(name, format string, samples []string) (evidence string, ok bool)
 	} else if !processes[last] {
 		return "", false
 	}
-	days := len(before) > 0
+	days := false
 	for _, word := range before {
 		if !processes[word] && !moments[word] && !recorded[word] && !(harmless[word] || word == "last") {
 			return "", false
 		}
-		days = days && businessDays[word]
+		days = days || businessDays[word]
 	}
 	if len(before) > 0 && !slices.ContainsFunc(before, func(word string) bool { return processes[word] || recorded[word] }) {
 		return "", false
@@ -152,8 +163,9 @@ var processes = words(
 // recorded are words for what happens to things alone, so that its time is a thing's, too.
 var recorded = words("audit batch billing build delivery deployment event invoice job log order payment record release request response run server settlement shipment sync system task transaction")
 
-// businessDays are words that make a day one of a business, and of nobody.
-var businessDays = words("billing closing created creation delivered delivery due invoice invoiced modified order ordered paid payment posted posting publish published release released settled settlement ship shipment shipped shipping transaction update updated value eingangsdatum rechnungsdatum lieferdatum bestelldatum buchungsdatum")
+// businessDays are words that make a day one of a business, and of nobody. Children are
+// due and delivered, too, and people are released: of such, a time of day is asked for.
+var businessDays = words("billing created creation invoice invoiced modified order ordered paid payment posted posting publish published settled settlement ship shipment shipped shipping transaction update updated eingangsdatum rechnungsdatum lieferdatum bestelldatum buchungsdatum")
 
 // states are words for states and kinds of things. What tells something of a person,
 // such as a sex or a family's state, isn't there, nor are names, even those that are
