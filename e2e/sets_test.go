@@ -27,6 +27,8 @@ type eventSet struct {
 	personal  struct {
 		Joined []string `json:"joined"` // must be one token wherever it stands
 		Others []string `json:"others"`
+		// Readable are places, as type and pointer, that are about nobody.
+		Readable []string `json:"readable"`
 	}
 }
 
@@ -99,7 +101,8 @@ func setsMesh(t *testing.T, dir string, sets []eventSet, overlays bool) string {
 
 // Guards against the first hour of somebody who brings events of their own, classifies
 // nothing, and takes what `mask suggest` proposes: nothing about a person may cross, no
-// event may stay behind, and testers must still find valid events that join.
+// event may stay behind, and testers must still find valid events that join, and read what
+// is about nobody.
 func TestOtherPeoplesEvents(t *testing.T) {
 	sets := readSets(t)
 	dir := t.TempDir()
@@ -189,6 +192,7 @@ func (s eventSet) check(t *testing.T, raw [][]byte, masked []jetstream.Msg) {
 		joined[value] = true
 	}
 	kept := 0
+	seen := map[string]bool{}
 	for i, m := range masked {
 		subject := strings.Join(strings.Split(m.Subject(), ".")[2:5], ".")
 		if err := contracts[subject].Validate(m.Data()); err != nil {
@@ -198,6 +202,17 @@ func (s eventSet) check(t *testing.T, raw [][]byte, masked []jetstream.Msg) {
 		if len(before) != len(after) {
 			t.Errorf("%s: %d values became %d", subject, len(before), len(after))
 			continue
+		}
+		for _, place := range s.personal.Readable {
+			eventType, pointer, _ := strings.Cut(place, " ")
+			if eventType != subject {
+				continue
+			}
+			was, is := at(t, raw[i], pointer), at(t, m.Data(), pointer)
+			if !slices.Equal(was, is) {
+				t.Errorf("%s: %v became %v", place, was, is)
+			}
+			seen[place] = seen[place] || len(was) > 0
 		}
 		all := strings.ToLower(strings.Join(after, "\n"))
 		for _, value := range slices.Concat(s.personal.Joined, s.personal.Others) {
@@ -222,10 +237,44 @@ func (s eventSet) check(t *testing.T, raw [][]byte, masked []jetstream.Msg) {
 			tokens[value], from[after[n]] = after[n], value
 		}
 	}
+	for _, place := range s.personal.Readable {
+		if !seen[place] {
+			t.Errorf("%s: nothing stands there", place)
+		}
+	}
 	if len(tokens)*2 < len(joined) {
 		t.Errorf("%s: of %d values that should join %d have tokens", s.name, len(joined), len(tokens))
 	}
 	t.Logf("%s: %d events, %d values as they were, %d of %d join", s.name, len(masked), kept, len(tokens), len(joined))
+}
+
+// at are the values at a place of a document, where * stands for every item.
+func at(t *testing.T, document []byte, pointer string) []string {
+	t.Helper()
+	var whole any
+	if err := json.Unmarshal(document, &whole); err != nil {
+		t.Fatal(err)
+	}
+	values := []any{whole}
+	for token := range strings.SplitSeq(pointer[1:], "/") {
+		var inside []any
+		for _, value := range values {
+			switch value := value.(type) {
+			case []any:
+				inside = append(inside, value...)
+			case map[string]any:
+				if member, ok := value[token]; ok {
+					inside = append(inside, member)
+				}
+			}
+		}
+		values = inside
+	}
+	var all []string
+	for _, value := range values {
+		all = append(all, fmt.Sprint(value))
+	}
+	return all
 }
 
 // texts are the values of a document in their order, those in strings that hold JSON
