@@ -60,7 +60,9 @@ func (g *gatherer) file(name string) (err error) {
 		if _, err := data.ReadFrom(file); err != nil {
 			return unreadable(name, err)
 		}
-		g.record(data.Bytes(), name)
+		for _, event := range g.apart(data.Bytes(), name) {
+			g.record(event, name)
+		}
 		return nil
 	}
 	lines := bufio.NewScanner(file)
@@ -74,6 +76,23 @@ func (g *gatherer) file(name string) (err error) {
 		return unreadable(name, err)
 	}
 	return nil
+}
+
+// apart are the events in a file of JSON: the items of an array, unless it is itself an
+// event.
+func (g *gatherer) apart(data []byte, file string) []json.RawMessage {
+	var items []json.RawMessage
+	if json.Unmarshal(data, &items) != nil {
+		return []json.RawMessage{data}
+	}
+	eventType := g.flags.Type
+	if eventType == "" {
+		eventType = g.typeBy(file, "")
+	}
+	if c := g.contracts[eventType]; c != nil && c.Validate(data) == nil {
+		return []json.RawMessage{data}
+	}
+	return items
 }
 
 // record takes an event, or one as `event tail -o json` writes it.
@@ -90,26 +109,43 @@ func (g *gatherer) record(data []byte, file string) {
 	case told.Stream != "" && told.Data != nil && told.Type != "":
 		eventType, data = told.Type, told.Data
 	case eventType == "":
-		eventType = g.typeBy(file, told.Action)
+		if eventType = g.typeBy(file, told.Action); eventType == "" {
+			eventType = g.typeOf(data)
+		}
 	}
 	g.event(eventType, data)
 }
 
-// typeBy is the type of an event in a file of its own, or among others: its entity is
-// the folder's name, and its action stands in it, or is the file's name; or its action
-// is the folder's name, and its entity that of the folder around.
+// typeBy is the type of an event by where it lies. Its entity is the folder's name, and
+// its action stands in it, or is the file's name; or its action is the folder's name,
+// and its entity that of the folder around; or the file is called as both, or as the
+// type. It is empty if none of these is known.
 func (g *gatherer) typeBy(file, action string) string {
 	dir, name := filepath.Split(file)
+	name = strings.TrimSuffix(name, filepath.Ext(name))
 	folder, around := filepath.Base(dir), filepath.Base(filepath.Dir(filepath.Clean(dir)))
-	for _, tokens := range [...][2]string{{folder, action}, {folder, strings.TrimSuffix(name, filepath.Ext(name))}, {around, folder}} {
-		if eventType := g.flags.Domain + "." + tokens[0] + "." + tokens[1]; wire.ValidToken(tokens[0]) && wire.ValidToken(tokens[1]) && g.contracts[eventType] != nil {
+	both := strings.NewReplacer("_", ".", "-", ".").Replace(name)
+	for _, tokens := range [...]string{folder + "." + action, folder + "." + name, around + "." + folder, name, both, strings.TrimPrefix(name, g.flags.Domain+"."), folder} {
+		if eventType := g.flags.Domain + "." + tokens; g.contracts[eventType] != nil {
 			return eventType
 		}
 	}
-	if wire.ValidToken(action) {
-		return g.flags.Domain + "." + folder + "." + action
+	return ""
+}
+
+// typeOf is the only type that an event is valid as; empty if there are several or none.
+func (g *gatherer) typeOf(data []byte) string {
+	found := ""
+	for eventType, c := range g.contracts {
+		if c.Validate(data) != nil {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = eventType
 	}
-	return g.flags.Domain + "." + folder
+	return found
 }
 
 // The patience of somebody at a terminal.

@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 		},
 	}})
 	s := suggestion{
-		Domain: "shop", Types: 2, Events: 1, Skipped: []skipped{{"not valid under their schema", 3}}, Proposals: []classify.Proposal{
+		Domain: "shop", Types: 2, Events: 1, Skipped: []skipped{{"of shop.order that are not valid under its schema (the first: undeclared at \"/extra\")", 3}}, Proposals: []classify.Proposal{
 			{Name: "email", Class: mask.Email, Confidence: 0.98, Evidence: []string{"it is called email", "3 of 3 samples have the syntax of an e-mail address"}, Places: 4, Example: "shop.order /email", Samples: 3},
 			{Name: "odd", Class: mask.Text, Confidence: 0.1, Evidence: []string{"nothing tells what it holds"}, Others: []mask.Class{mask.Name}, Places: 1, Example: "shop.order /odd"},
 		},

@@ -43,9 +43,10 @@ no value of any event. It is a proposal: read it line by line before you use it.
 
 Events are taken from files (--events: .json is one event, .ndjson or .jsonl one a
 line; a folder is looked through), or from a running environment (--sample-from). A
-line may be what lockstep event tail -o json writes. The type of another event is
---type, or follows from where it lies: ENTITY/ACTION.ndjson, ENTITY/ACTION/any.json, or
-a file in folder ENTITY, with the event's "action".`,
+line may be what lockstep event tail -o json writes, and a .json file an array of
+events. The type of another event is --type, or follows from where it lies:
+ENTITY/ACTION.ndjson, ENTITY/ACTION/any.json, ENTITY.ACTION.json, or a file in folder
+ENTITY, with the event's "action"; or it is the only one that the event is valid as.`,
 		Example: `  lockstep mask suggest --domain github --schemas schemas --events events --out overlay.yaml
   lockstep mask suggest --domain orders --data ./mesh --sample-from nats://127.0.0.1:4222`,
 	}
@@ -82,7 +83,7 @@ func Suggest(ctx context.Context, app *cli.App, f SuggestFlags) error {
 	if f.IgnoreOverlay {
 		s.overlays[f.Domain] = nil
 	}
-	g := &gatherer{flags: f, collector: classify.New(), contracts: map[string]*contract.Contract{}, skipped: map[string]int{}}
+	g := &gatherer{flags: f, collector: classify.New(), contracts: map[string]*contract.Contract{}, skipped: map[string]int{}, invalid: map[string]string{}}
 	if err := g.schemas(ctx, s); err != nil {
 		return err
 	}
@@ -132,7 +133,8 @@ type gatherer struct {
 	flags     SuggestFlags
 	collector *classify.Collector
 	contracts map[string]*contract.Contract
-	skipped   map[string]int // why events were not looked at
+	skipped   map[string]int    // why events were not looked at
+	invalid   map[string]string // what is wrong with the first of those
 }
 
 func (g *gatherer) schemas(ctx context.Context, s *schemas) error {
@@ -159,26 +161,36 @@ func (g *gatherer) schemas(ctx context.Context, s *schemas) error {
 
 // event takes the values of an event of a type.
 func (g *gatherer) event(eventType string, data []byte) {
+	const untold = "whose type cannot be told from where they lie (say it with --type)"
 	subject, err := wire.ParseSubject(eventType)
 	if err != nil {
-		g.skipped["of no type that could be told"]++
+		g.skipped[untold]++
 		return
 	}
 	c := g.contracts[subject.Type()]
 	if c == nil {
 		c = g.contracts[subject.EntityType()]
 	}
-	switch {
-	case c == nil:
-		g.skipped["of a type without a schema"]++
-	case g.collector.Event(c, data) != nil:
-		g.skipped["not valid under their schema"]++
+	if c == nil {
+		g.skipped["of "+eventType+", which has no schema"]++
+		return
+	}
+	if err := g.collector.Event(c, data); err != nil {
+		// The first says how; it holds no value.
+		why := "of " + c.Subject() + " that are not valid under its schema"
+		if g.invalid[why] == "" {
+			g.invalid[why] = strings.TrimPrefix(err.Error(), "the event is not valid under "+c.Subject()+": ")
+		}
+		g.skipped[why]++
 	}
 }
 
 func (g *gatherer) skips() []skipped {
 	list := []skipped{}
 	for why, n := range g.skipped {
+		if first := g.invalid[why]; first != "" {
+			why += " (the first: " + first + ")"
+		}
 		list = append(list, skipped{why, n})
 	}
 	slices.SortFunc(list, func(a, b skipped) int { return strings.Compare(a.Why, b.Why) })
@@ -209,7 +221,7 @@ func (s suggestion) about() string {
 		"wrong here lets something cross, or keeps somebody from their work. Then name this file as the\n" +
 		"domain's overlay in mesh.yaml, or move its lines there.\n"
 	for _, skip := range s.Skipped {
-		text += fmt.Sprintf("Not looked at: %s, %s.\n", counted(skip.Events, "event"), skip.Why)
+		text += fmt.Sprintf("Not looked at: %s %s.\n", counted(skip.Events, "event"), skip.Why)
 	}
 	return text
 }
@@ -247,6 +259,6 @@ func (s suggestion) Table(w io.Writer) {
 	fmt.Fprintf(w, "\n%s from %s and %s, %d of them with little evidence, in %s\n",
 		counted(len(s.Proposals), "proposal"), counted(s.Types, "schema"), counted(s.Events, "event"), unsure, s.Out)
 	for _, skip := range s.Skipped {
-		fmt.Fprintf(w, "not looked at: %s, %s\n", counted(skip.Events, "event"), skip.Why)
+		fmt.Fprintf(w, "not looked at: %s %s\n", counted(skip.Events, "event"), skip.Why)
 	}
 }
