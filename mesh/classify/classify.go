@@ -40,9 +40,11 @@ type Proposal struct {
 	Keys  bool       `json:"keys,omitempty"`
 	Class mask.Class `json:"class"`
 	// Content is what the strings there hold, written as text.
-	Content    mask.Content `json:"content,omitempty"`
-	Confidence float64      `json:"confidence"` // from 0 to 1
-	Evidence   []string     `json:"evidence"`   // why, in sentences that hold no value
+	Content mask.Content `json:"content,omitempty"`
+	// Pattern is what tokens there are to match, so that they are those of other places.
+	Pattern    string   `json:"pattern,omitempty"`
+	Confidence float64  `json:"confidence"` // from 0 to 1
+	Evidence   []string `json:"evidence"`   // why, in sentences that hold no value
 	// Others are further classes that something speaks for.
 	Others  []mask.Class `json:"others,omitempty"`
 	Places  int          `json:"places"`  // how many fields it would classify
@@ -307,6 +309,9 @@ func (c *Collector) Proposals() []Proposal {
 	join(all)
 	for _, j := range all {
 		j.doubt(who)
+	}
+	alike(all)
+	for _, j := range all {
 		proposals = append(proposals, j.proposals()...)
 	}
 	proposals = append(proposals, c.declared(proposals)...)

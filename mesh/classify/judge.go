@@ -30,6 +30,7 @@ type judged struct {
 	others     []mask.Class
 	distinct   map[string]bool // of the samples, those that are long enough to tell something
 	apart      []apart         // fields that get another class
+	like       string          // a pattern for tokens; empty if there is none
 }
 
 // apart are fields of a group that differ from the others.
@@ -37,6 +38,7 @@ type apart struct {
 	fields   []field
 	class    mask.Class
 	evidence string
+	pattern  string  // for tokens; empty if there is none
 	own      *values // samples of these fields alone; nil if there are none
 }
 
@@ -206,7 +208,7 @@ func (j *judged) own(known func(string) bool) {
 		if class == "" || class == j.class || len(j.apart) == maxApart || slices.ContainsFunc(j.apart, func(a apart) bool { return slices.ContainsFunc(a.fields, f.same) }) {
 			continue
 		}
-		j.apart = append(j.apart, apart{[]field{f}, class, evidence, f.own})
+		j.apart = append(j.apart, apart{fields: []field{f}, class: class, evidence: evidence, own: f.own})
 	}
 }
 

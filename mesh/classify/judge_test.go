@@ -356,3 +356,49 @@ func TestWhatIsProtectedElsewhereDoesNotPass(t *testing.T) {
 		t.Log(text)
 	}
 }
+
+// An identifier would have two tokens, because one schema demands a pattern of it and
+// another doesn't.
+func TestTokensAreAlikeWhereOneSchemaDemandsAPattern(t *testing.T) {
+	const schema = `{"type":"object","properties":{
+		"locator":{"type":"string","pattern":"^[A-Z0-9]{6}$"},"pnr":{"type":"string"},"rid":{"type":"string","pattern":"^R[0-9]{9}$"},"keys":{"type":"object","properties":{"rid":{"type":"string"}}},
+		"mixed":{"type":"string"},"short":{"type":"string","maxLength":8},"other":{"type":"object","properties":{"locator":{"type":"string","maxLength":40}}}}}`
+	event := func(i int) map[string]any {
+		locator, rid := fmt.Sprintf("Q%dXY%d7", i%9, i%9), fmt.Sprintf("R%09d", 31_000_000+i%7)
+		mixed := locator
+		if i%8 == 7 {
+			mixed = "none of it 1"
+		}
+		return map[string]any{"locator": locator, "pnr": locator, "rid": rid, "keys": map[string]any{"rid": rid}, "mixed": mixed, "short": locator}
+	}
+	_, overlay, text := proposed(t, schema, event)
+	for _, want := range []string{`pnr: {class: id, pattern: "^[A-Z0-9]{6}$"}`, `/keys/rid: {class: id, pattern: "^R[0-9]{9}$"}`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("there is no %q", want)
+		}
+	}
+	if strings.Count(text, "pattern:") != 2 {
+		t.Error("more have a pattern than should")
+	}
+	c := compile(t, "shop.person.seen", schema, overlay)
+	for i := range 24 {
+		data, err := json.Marshal(event(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		masked, _, err := c.Mask(nil, data, testers(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out struct {
+			Locator, PNR, RID string
+			Keys              struct{ RID string }
+		}
+		if err := json.Unmarshal(masked, &out); err != nil || out.Locator != out.PNR || out.RID != out.Keys.RID || strings.Contains(string(data), out.RID) {
+			t.Errorf("%s, %v", masked, err)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}

@@ -65,13 +65,13 @@ func Overlay(proposals []Proposal, about string) []byte {
 // entry writes what is proposed for one name or pointer: a class for values, one
 // for names, or both.
 func entry(b *bytes.Buffer, indent, name string, proposals []Proposal) {
-	var class, keys, content string
+	var class, keys, content, pattern string
 	for _, p := range proposals {
 		what := ""
 		if p.Keys {
 			what, keys = "names in it: ", string(p.Class)
 		} else {
-			class, content = string(p.Class), cmp.Or(content, string(p.Content))
+			class, content, pattern = string(p.Class), cmp.Or(content, string(p.Content)), cmp.Or(pattern, p.Pattern)
 		}
 		fields := "1 field"
 		if p.Places != 1 {
@@ -83,7 +83,10 @@ func entry(b *bytes.Buffer, indent, name string, proposals []Proposal) {
 		}
 	}
 	var parts []string
-	for _, part := range [...][2]string{{"class", class}, {"keys", keys}, {"content", content}} {
+	if pattern != "" {
+		pattern = quoted(pattern)
+	}
+	for _, part := range [...][2]string{{"class", class}, {"keys", keys}, {"content", content}, {"pattern", pattern}} {
 		if part[1] != "" {
 			parts = append(parts, part[0]+": "+part[1])
 		}

@@ -122,7 +122,7 @@ func (j *judged) proposals() []Proposal {
 	j.spare()
 	g := j.group
 	p := Proposal{
-		Name: g.key.name, Subject: g.key.subject, Pointer: g.key.pointer, Keys: g.key.keys, Class: j.class, Confidence: j.confidence, Evidence: j.evidence,
+		Name: g.key.name, Subject: g.key.subject, Pointer: g.key.pointer, Keys: g.key.keys, Class: j.class, Pattern: j.like, Confidence: j.confidence, Evidence: j.evidence,
 		Places: len(g.fields), Samples: len(g.values.samples), Example: g.fields[0].subject + " " + g.fields[0].pointer,
 	}
 	for _, class := range j.others {
@@ -157,6 +157,7 @@ func (j *judged) proposals() []Proposal {
 			if a.own != nil {
 				other.Confidence, other.Samples = certain, len(a.own.samples)
 			}
+			other.Pattern = a.pattern
 			other.Class, other.Evidence, other.Others, other.Places, other.Example = a.class, []string{a.evidence}, []mask.Class{j.class}, 1, f.subject+" "+f.pointer
 			all = append(all, other)
 		}

@@ -209,3 +209,35 @@ func TestTechniquesThatNeedTheEvent(t *testing.T) {
 		t.Errorf("without a subject: %v", w)
 	}
 }
+
+// An identifier would have two tokens where one schema demands a pattern of it and another
+// doesn't, though the overlay says that both are alike; or a technique that can't meet the
+// pattern withhold what the schema lets it make.
+func TestTokensLikeThoseOfAnotherPlace(t *testing.T) {
+	const demanding, plain = `{"properties":{"locator":{"type":"string","pattern":"^[A-Z0-9]{6}$"}}}`, `{"properties":{"pnr":{"type":"string"},"trip":{"properties":{"ref":{"type":["string","integer"]}}}}}`
+	o := Options{Overlay: overlay(t, `
+properties: {locator: id, pnr: {class: id, pattern: "^[A-Z0-9]{6}$"}, ref: id}
+subjects: {shop.>: {/trip/ref: {pattern: "^[A-Z0-9]{6}$"}}}
+`)}
+	m := masker(t, testers(), "staging")
+	masked := func(schema, document string) string {
+		out, _, err := compile(t, schema, nil, o).Mask(nil, []byte(document), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	token := strings.TrimSuffix(strings.TrimPrefix(masked(demanding, `{"locator":"SYB7RD"}`), `{"locator":`), "}")
+	if got, want := masked(plain, `{"pnr":"SYB7RD","trip":{"ref":"SYB7RD"}}`), `{"pnr":`+token+`,"trip":{"ref":`+token+`}}`; got != want || len(token) != 8 {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := masked(plain, `{"trip":{"ref":4711}}`); strings.Contains(got, `"4711"`) || strings.Contains(got, `:4711`) {
+		t.Errorf("%s", got)
+	}
+	p := testers()
+	p.Classes["id"] = mask.Rule{Technique: mask.Encrypt}
+	out, _, err := compile(t, plain, nil, o).Mask(nil, []byte(`{"pnr":"SYB7RD"}`), masker(t, p, "staging"))
+	if err != nil || strings.Contains(string(out), "SYB7RD") {
+		t.Errorf("%s, %v", out, err)
+	}
+}

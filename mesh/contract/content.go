@@ -58,6 +58,23 @@ func (w *walker) contents(p *place, s *spot) *content {
 	})}
 }
 
+// pattern is what the overlay's pointers say that new strings match: the first of the
+// most exact, for it demands nothing of documents.
+func (m marks) pattern() (pattern string) {
+	literal := -1
+	for _, paths := range [...][]*mask.Path{m.exact, m.wildcard, m.definitions} {
+		for _, path := range paths {
+			if path.Mark != nil && path.Mark.Pattern != "" && path.Literal > literal {
+				pattern, literal = path.Mark.Pattern, path.Literal
+			}
+		}
+		if pattern != "" {
+			break
+		}
+	}
+	return pattern
+}
+
 // content is what the overlay's pointers say that a string holds.
 func (m marks) content() mask.Content {
 	var best mask.Content

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -291,7 +292,11 @@ func (w *walker) newSpot(p *place, x *expansion) *spot {
 		s.class, s.around, s.namedOut = mask.MoreProtective(p.around, name), p.around, name
 	}
 	s.content = w.contents(p, s)
-	s.shape = sync.OnceValue(func() *mask.Shape { return sharedShape(newShape(s.nodes)) })
+	s.shape = sync.OnceValue(func() *mask.Shape {
+		shape := newShape(s.nodes)
+		shape.Like = cmp.Or(s.marks.pattern(), p.named.Pattern)
+		return sharedShape(shape)
+	})
 	s.required = sync.OnceValue(func() map[string]bool { return requiredNames(s.nodes) })
 	return s
 }

@@ -142,7 +142,7 @@ func (p *place) key() []byte {
 			key = binary.AppendUvarint(key, uint64(path.ID()))
 		}
 	}
-	for _, class := range [...]mask.Class{p.around, p.aroundKeys, p.named.Class, p.named.Keys, p.named.Else, p.namedOut, mask.Class(p.named.Content)} {
+	for _, class := range [...]mask.Class{p.around, p.aroundKeys, p.named.Class, p.named.Keys, p.named.Else, p.namedOut, mask.Class(p.named.Content), mask.Class(p.named.Pattern)} {
 		key = append(append(key, class...), 0)
 	}
 	if p.named.When != nil { // of one overlay, conditions are told apart by what they are

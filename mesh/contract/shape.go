@@ -30,7 +30,7 @@ const patternBytes = 4096
 
 // sharedShape is the shape in use that equals s, or s compiled.
 func sharedShape(s *mask.Shape) *mask.Shape {
-	key := fmt.Sprintf("%q %q %d %d %v %q", s.Format, s.Patterns, s.MinLength, s.MaxLength, s.Integer, s.Enum)
+	key := fmt.Sprintf("%q %q %d %d %v %q %q", s.Format, s.Patterns, s.MinLength, s.MaxLength, s.Integer, s.Enum, s.Like)
 	for _, r := range [...]*big.Rat{s.Minimum, s.Maximum, s.Above, s.Below, s.MultipleOf} {
 		key += " "
 		if r != nil {

@@ -44,11 +44,12 @@
 //	  github.workflow_dispatch.>:      #   subjects may have NATS wildcards
 //	    /inputs: {class: text, keys: internal}
 //
-// A mark is a class, or {class: …, keys: …, content: …}, where keys is the class of
-// the names in a map at that place, and content what a string there holds. On an
-// object or array a class holds for everything inside that has none of its own. A
-// name that the overlay itself mentions, in "properties" or in a pointer to the
-// place, is known, and so is no data even in a map.
+// A mark is a class, or {class: …, keys: …, content: …, pattern: …}, where keys is the
+// class of the names in a map at that place, content what a string there holds, and
+// pattern what tokens of strings there match besides what the schema demands. On an object
+// or array a class holds for everything inside that has none of its own. A name that
+// the overlay itself mentions, in "properties" or in a pointer to the place, is known,
+// and so is no data even in a map.
 //
 // A mark may depend on another value of the same event: under
 //
@@ -112,8 +113,8 @@
 //
 // Equal values have one token wherever schemas demand the same of them, or as little
 // as the token's form meets. Where one schema demands a pattern or a length that the
-// form doesn't, and another none, they have two: give both the same pattern if they
-// are to join. A number and the same number written as a string have one as an id.
+// form doesn't, and another none, they have two: give both the same pattern, in
+// the schema or the overlay, if they are to join. A number and the same number written as a string have one as an id.
 //
 // The keys of hashes, noise, shifted dates, fpe and encryption are derived
 // apart, so that none of these tells anything of a token.

@@ -95,6 +95,9 @@ func (m *Masker) field(technique Technique, class Class, shape *Shape, kind Kind
 	if shape == nil {
 		shape = &Shape{}
 	}
+	if technique == Token && kind == String && shape.like != nil {
+		shape = shape.like
+	}
 	if technique == Token && class == Location && kind == Number && !shape.Integer && shape.anyNumber() && len(shape.Enum) == 0 {
 		shape = coordinate
 	}

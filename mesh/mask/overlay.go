@@ -24,6 +24,10 @@ type Mark struct {
 	// Content says what the string there holds, written as text; empty if it is
 	// the value itself. Pointers go on into JSON.
 	Content Content
+	// Pattern is what tokens of strings there match, besides what the schema demands: an
+	// expression as in JSON Schema's "pattern". With that of another place, equal
+	// values have equal tokens at both.
+	Pattern string
 	// When restricts Class to events in which another value says so; nil means
 	// always. Else is the class where it says otherwise; empty means that the
 	// mark says nothing of the value there.

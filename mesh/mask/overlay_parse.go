@@ -3,6 +3,7 @@ package mask
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -269,14 +270,14 @@ func (p *overlayParser) isMark(node ast.Node) bool {
 		values = []*ast.MappingValueNode{node}
 	}
 	for _, v := range values {
-		if key, _ := scalar(v.Key); key == "class" || key == "keys" || key == "when" || key == "content" {
+		if key, _ := scalar(v.Key); key == "class" || key == "keys" || key == "when" || key == "content" || key == "pattern" {
 			return true
 		}
 	}
 	return false
 }
 
-// mark reads a class, or {class: …, keys: …, content: …, when: …, else: …}.
+// mark reads a class, or {class: …, keys: …, content: …, pattern: …, when: …, else: …}.
 func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 	if p.marks++; p.marks == maxOverlayMarks+1 {
 		p.problem(node, "too many marks", fmt.Sprintf("an overlay has %d at most", maxOverlayMarks), "split it by domain")
@@ -301,6 +302,13 @@ func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 			}
 			continue
 		}
+		if e.key == "pattern" {
+			if _, err := regexp.Compile(name); !isText || name == "" || err != nil {
+				p.problem(e.value, "this is no pattern", "no token could be made after it", `write a regular expression as in a schema's "pattern"`)
+			}
+			mark.Pattern = name
+			continue
+		}
 		if !isText {
 			p.problem(e.value, "this is no class", "a class is one word", "use one of "+join(Classes()))
 			return Mark{}, false
@@ -314,7 +322,7 @@ func (p *overlayParser) mark(node ast.Node) (mark Mark, ok bool) {
 		case "else":
 			mark.Else = class
 		default:
-			p.problem(e.node, fmt.Sprintf("unknown key %q", e.key), "a mark has class, keys, content, when and else", "remove it; pointers begin with /")
+			p.problem(e.node, fmt.Sprintf("unknown key %q", e.key), "a mark has class, keys, content, pattern, when and else", "remove it; pointers begin with /")
 		}
 	}
 	if len(p.problems) > before {

@@ -218,6 +218,7 @@ func TestOverlayProblems(t *testing.T) {
 		{"at is no text", "properties:\n  a: {class: text, when: {at: [b], in: [c]}}\n", []string{"2:31"}},
 		{"unknown part of a condition", "properties:\n  a: {class: text, when: {at: b, is: c}}\n", []string{"2:34"}},
 		{"unknown content", "properties:\n  a: {class: text, content: xml}\n  b: {content: [json]}\n", []string{"2:29", "3:16"}},
+		{"no pattern", "properties:\n  a: {class: id, pattern: \"^[A-\"}\n  b: {class: id, pattern: \"\"}\n  c: {pattern: [x]}\n", []string{"2:27", "3:27", "4:16"}},
 		{"one place twice", "subjects:\n  a.b:\n    /a/b: text\n    /a/*: id\n    /a~0: id\n    \"/\": id\n    \"\": text\n", []string{"7:5"}},
 	}
 	for _, test := range tests {

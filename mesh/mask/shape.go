@@ -58,7 +58,12 @@ type Shape struct {
 	// enumerates them.
 	Enum []string
 
+	// Like is a pattern that tokens are to match, too, as an overlay wants it; empty if
+	// there is none. Nothing else that is made need match it.
+	Like string
+
 	patterns []pattern
+	like     *Shape // the shape that demands it; nil if there is none
 }
 
 // Compile prepares the shape for use. Patterns that don't compile are kept as
@@ -67,6 +72,11 @@ func (s *Shape) Compile() *Shape {
 	s.patterns = make([]pattern, len(s.Patterns))
 	for i, p := range s.Patterns {
 		s.patterns[i] = parsePattern(p)
+	}
+	if s.Like != "" && !slices.Contains(s.Patterns, s.Like) {
+		like := *s
+		like.Like, like.Patterns = "", append(slices.Clone(s.Patterns), s.Like)
+		s.like = like.Compile()
 	}
 	return s
 }
@@ -111,8 +121,8 @@ func (s *Shape) admitsForm(f *form) bool {
 
 // demands are all that tells the shape from others.
 func (s *Shape) demands() string {
-	return fmt.Sprintf("%q %q %d %d %t %v %v %v %v %v %q", s.Format, s.Patterns, s.MinLength, s.MaxLength,
-		s.Integer, s.Minimum, s.Maximum, s.Above, s.Below, s.MultipleOf, s.Enum)
+	return fmt.Sprintf("%q %q %d %d %t %v %v %v %v %v %q %q", s.Format, s.Patterns, s.MinLength, s.MaxLength,
+		s.Integer, s.Minimum, s.Maximum, s.Above, s.Below, s.MultipleOf, s.Enum, s.Like)
 }
 
 // anyText reports whether the shape demands nothing of a string but its format.
