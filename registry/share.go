@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 
 // Redacted is a record of the log as other environments may have it. Schemas
-// cross without their examples and comments: those are somebody's words and,
-// often, somebody's data, and no event is judged by them. Of metadata only the
-// tags cross, which say what is personal; properties, rules and who made a change
-// stay. A schema's id and identity stay those of the whole schema.
+// cross without their examples, defaults, comments and descriptions: those are
+// somebody's words and, often, somebody's data, and no event is judged by them. Of
+// metadata only the tags cross, which say what is personal; properties, rules and who
+// made a change stay. A schema's id and identity stay those of the whole schema.
 func Redacted(e store.Entry) (kind, name string, data []byte, err error) {
 	c, err := decode(e.Data)
 	if err == nil {
@@ -102,8 +105,26 @@ var named = map[string]bool{
 	"properties": true, "patternProperties": true, "definitions": true, "$defs": true, "dependentSchemas": true, "dependencies": true,
 }
 
-// redact removes examples and comments wherever a schema may stand, and
-// reports whether there were any. What documents are compared with stays.
+// keywords are those whose value stays as it is: by it documents are judged, schemas
+// found, or values masked.
+var keywords = map[string]bool{
+	"$schema": true, "$id": true, "id": true, "$ref": true, "$anchor": true, "$dynamicRef": true, "$dynamicAnchor": true, "$recursiveRef": true, "$recursiveAnchor": true, "$vocabulary": true,
+	"type": true, "const": true, "enum": true, "format": true, "pattern": true, "contentEncoding": true, "contentMediaType": true, "title": true, "deprecated": true, "readOnly": true, "writeOnly": true,
+	"multipleOf": true, "minimum": true, "maximum": true, "exclusiveMinimum": true, "exclusiveMaximum": true, "minLength": true, "maxLength": true, "minItems": true, "maxItems": true, "uniqueItems": true,
+	"minProperties": true, "maxProperties": true, "minContains": true, "maxContains": true, "required": true, "dependentRequired": true, "discriminator": true, "nullable": true,
+}
+
+// applied are the keywords whose value is a schema, or several.
+var applied = map[string]bool{
+	"items": true, "additionalItems": true, "prefixItems": true, "contains": true, "unevaluatedItems": true, "additionalProperties": true, "unevaluatedProperties": true, "propertyNames": true,
+	"allOf": true, "anyOf": true, "oneOf": true, "not": true, "if": true, "then": true, "else": true, "contentSchema": true,
+}
+
+// redact removes wherever a schema may stand what is somebody's words or data, and
+// reports whether there was any: examples, comments, descriptions, defaults, and what no
+// draft knows, which tools have for more of these. An object of objects that no draft
+// knows may be schemas for others to refer to, and is gone into, unless its name begins
+// with x-. What documents are compared with stays.
 func redact(value any) (found bool) {
 	switch v := value.(type) {
 	case []any:
@@ -111,21 +132,52 @@ func redact(value any) (found bool) {
 			found = redact(element) || found
 		}
 	case map[string]any:
-		for _, keyword := range []string{"examples", "example", "$comment"} {
-			if _, ok := v[keyword]; ok {
-				delete(v, keyword)
-				found = true
-			}
-		}
 		for keyword, child := range v {
-			if schemas, ok := child.(map[string]any); ok && named[keyword] {
-				for _, schema := range schemas {
+			object, isObject := child.(map[string]any)
+			switch {
+			case keywords[keyword], strings.HasPrefix(keyword, "x-lockstep-"), strings.HasPrefix(keyword, "confluent:"):
+			case named[keyword] && isObject:
+				for _, schema := range object {
 					found = redact(schema) || found
 				}
-			} else if keyword != "const" && keyword != "enum" && keyword != "default" {
+			case applied[keyword]:
 				found = redact(child) || found
+			case isObject && !prose[keyword] && !strings.HasPrefix(keyword, "x-") && holdsObjects(object):
+				found = redactUnder(object) || found
+			default:
+				delete(v, keyword)
+				found = true
 			}
 		}
 	}
 	return found
 }
+
+// redactUnder is redact for an object of objects that no draft knows: these are schemas,
+// or hold others by their names.
+func redactUnder(objects map[string]any) (found bool) {
+	for _, member := range objects {
+		if object, _ := member.(map[string]any); holdsObjects(object) && !slices.ContainsFunc(slices.Collect(maps.Keys(object)), isKeyword) {
+			found = redactUnder(object) || found
+		} else {
+			found = redact(member) || found
+		}
+	}
+	return found
+}
+
+func isKeyword(name string) bool { return keywords[name] || applied[name] || named[name] }
+
+// holdsObjects reports whether an object holds nothing but objects, as one does that
+// has schemas by their names.
+func holdsObjects(object map[string]any) bool {
+	for _, member := range object {
+		if _, ok := member.(map[string]any); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// prose are the keywords of somebody's words or data, whatever they are.
+var prose = map[string]bool{"examples": true, "example": true, "$comment": true, "description": true, "default": true}

@@ -22,6 +22,13 @@ func TestRedacted(t *testing.T) {
 			`"version":3|"id":7|"guid":"g"|"imported":true|{"name":"n","subject":"s","version":1}|"tags":{"a":["PII"]}|{\"properties\":{\"example\":{\"enum\":[\"x\"]}}}`,
 		},
 		{
+			"version", "a.c",
+			`{"format":1,"kind":"version","subject":"a.c","version":1,"id":8,"guid":"g","type":"JSON","schema":"{\"title\":\"T\",\"description\":\"SECRET\",\"default\":{\"a\":\"SECRET\"},\"x-sample\":{\"a\":{\"title\":\"SECRET\"}},\"sample\":{\"title\":\"SECRET\",\"a\":1},` +
+				`\"samples\":[{\"enum\":[\"SECRET\"]}],\"faker\":\"SECRET\",\"x-lockstep-key\":[\"/default\"],\"types\":{\"name\":{\"type\":\"string\",\"maxLength\":9,\"description\":\"SECRET\"}},\"components\":{\"schemas\":{\"S\":{\"type\":\"string\",\"default\":\"SECRET\"}}},\"properties\":{\"default\":{\"$ref\":\"#/types/name\",\"description\":\"SECRET\"},` +
+				`\"description\":{\"x-lockstep-class\":\"text\",\"items\":[{\"default\":\"SECRET\",\"not\":{\"example\":\"SECRET\",\"const\":\"c\"}}]}}}"}`,
+			`{\"components\":{\"schemas\":{\"S\":{\"type\":\"string\"}}},\"properties\":{\"default\":{\"$ref\":\"#/types/name\"},\"description\":{\"items\":[{\"not\":{\"const\":\"c\"}}],\"x-lockstep-class\":\"text\"}},\"title\":\"T\",\"types\":{\"name\":{\"maxLength\":9,\"type\":\"string\"}},\"x-lockstep-key\":[\"/default\"]}`,
+		},
+		{
 			"config", "a",
 			`{"format":1,"kind":"config","subject":"a","author":"SECRET","config":{"compatibilityLevel":"FULL","compatibilityPolicy":"STRICT","compatibilityGroup":"major","normalize":true,"alias":"b",` +
 				`"defaultMetadata":` + metadata + `,"overrideMetadata":` + metadata + `,"defaultRuleSet":` + rules + `,"overrideRuleSet":` + rules + `}}`,
