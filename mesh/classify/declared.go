@@ -34,7 +34,7 @@ func (c *Collector) declared(proposals []Proposal) []Proposal {
 			if !inside || place.Names || strings.HasPrefix(rest, "*") || said[p.Subject+" "+place.Pointer] || !simple(place) {
 				continue
 			}
-			own := own(place, names)
+			own := unplaced(place, names)
 			if own.Class == "" || own.Class == p.Class {
 				continue
 			}
@@ -52,8 +52,8 @@ func simple(p contract.Place) bool {
 	return slices.ContainsFunc(p.Kinds, func(kind string) bool { return kind == "string" || kind == "number" || kind == "boolean" })
 }
 
-// own is what is proposed for a place if nobody says anything of places.
-func own(p contract.Place, names map[string]Proposal) Proposal {
+// unplaced is what is proposed for a place if nobody says anything of places.
+func unplaced(p contract.Place, names map[string]Proposal) Proposal {
 	name := lastName(p.Pointer)
 	if p.Class != "" {
 		return Proposal{Class: p.Class, Confidence: 1, Evidence: []string{"the schema says so"}}

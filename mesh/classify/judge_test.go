@@ -87,13 +87,13 @@ func TestNothingPersonalPasses(t *testing.T) {
 
 // Without a sample, a name that says little would let through what nobody has seen.
 func TestUnseenIsNotPassed(t *testing.T) {
-	c := compile(t, "shop.person.seen", `{"type":"object","properties":{"type":{"type":"string"},"state":{"type":"string"},"currency":{"type":"string"},"quantity":{"type":"integer"},"done":{"type":"boolean"}}}`, nil)
+	c := compile(t, "shop.person.seen", `{"type":"object","properties":{"type":{"type":"string"},"state":{"type":"string"},"currency":{"type":"string"},"quantity":{"type":"integer"},"brand":{"type":"string"},"done":{"type":"boolean"}}}`, nil)
 	collector := New()
 	if err := collector.Schema(c); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range collector.Proposals() {
-		if want := map[string]mask.Class{"type": mask.Name, "state": mask.Name, "currency": mask.Internal, "quantity": mask.Amount}[p.Name]; p.Class != want {
+		if want := map[string]mask.Class{"type": mask.Name, "state": mask.Name, "currency": mask.Internal, "quantity": mask.Amount, "brand": mask.Name}[p.Name]; p.Class != want {
 			t.Errorf("%s: %s, want %s", p.Name, p.Class, want)
 		}
 	}

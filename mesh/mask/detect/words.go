@@ -90,17 +90,17 @@ var names = map[string]hint{
 	"sueldo": {mask.Amount, 0.7}, "salario": {mask.Amount, 0.7}, "salaire": {mask.Amount, 0.7}, "grosspay": {mask.Amount, 0.7}, "netpay": {mask.Amount, 0.7}, "wages": {mask.Amount, 0.7},
 	"status": {mask.Internal, 0.6}, "state": {mask.Internal, 0.5}, "type": {mask.Internal, 0.5}, "kind": {mask.Internal, 0.5}, "version": {mask.Internal, 0.6}, "count": {mask.Internal, 0.6},
 	"currency": {mask.Internal, 0.7}, "ccy": {mask.Internal, 0.7}, "language": {mask.Internal, 0.5}, "locale": {mask.Internal, 0.5}, "action": {mask.Internal, 0.6}, "country": {mask.Internal, 0.3}, "countrycode": {mask.Internal, 0.3},
-	"contenttype": {mask.Internal, 0.7}, "mimetype": {mask.Internal, 0.7}, "mime": {mask.Internal, 0.7}, "method": {mask.Internal, 0.6}, "mode": {mask.Internal, 0.6}, "priority": {mask.Internal, 0.6},
-	"severity": {mask.Internal, 0.6}, "category": {mask.Internal, 0.5}, "carrier": {mask.Internal, 0.6}, "gateway": {mask.Internal, 0.6}, "brand": {mask.Internal, 0.6}, "protocol": {mask.Internal, 0.7},
-	"encoding": {mask.Internal, 0.7}, "format": {mask.Internal, 0.6}, "environment": {mask.Internal, 0.6}, "env": {mask.Internal, 0.6}, "op": {mask.Internal, 0.6}, "eventname": {mask.Internal, 0.6}, "table": {mask.Internal, 0.6},
-	"tariff": {mask.Internal, 0.6}, "incoterm": {mask.Internal, 0.7}, "incoterms": {mask.Internal, 0.7}, "uom": {mask.Internal, 0.7}, "platform": {mask.Internal, 0.6}, "os": {mask.Internal, 0.6}, "visibility": {mask.Internal, 0.6}, "verb": {mask.Internal, 0.5},
-	"firmware": {mask.Internal, 0.7}, "fw": {mask.Internal, 0.6}, "sdk": {mask.Internal, 0.6}, "specversion": {mask.Internal, 0.8}, "department": {mask.Internal, 0.5}, "costcentre": {mask.Internal, 0.6}, "costcenter": {mask.Internal, 0.6}, "lang": {mask.Internal, 0.5},
-	"cabin": {mask.Internal, 0.6}, "flight": {mask.Internal, 0.6}, "flightnumber": {mask.Internal, 0.7}, "warehouse": {mask.Internal, 0.6}, "depot": {mask.Internal, 0.6},
+	"contenttype": {mask.Internal, 0.7}, "mimetype": {mask.Internal, 0.7}, "mime": {mask.Internal, 0.7}, "method": {mask.Internal, 0.55}, "mode": {mask.Internal, 0.55}, "priority": {mask.Internal, 0.55},
+	"severity": {mask.Internal, 0.55}, "category": {mask.Internal, 0.5}, "carrier": {mask.Internal, 0.55}, "gateway": {mask.Internal, 0.55}, "brand": {mask.Internal, 0.55}, "protocol": {mask.Internal, 0.7},
+	"encoding": {mask.Internal, 0.7}, "format": {mask.Internal, 0.55}, "environment": {mask.Internal, 0.55}, "env": {mask.Internal, 0.55}, "op": {mask.Internal, 0.55}, "eventname": {mask.Internal, 0.55}, "table": {mask.Internal, 0.55},
+	"tariff": {mask.Internal, 0.55}, "incoterm": {mask.Internal, 0.7}, "incoterms": {mask.Internal, 0.7}, "uom": {mask.Internal, 0.7}, "platform": {mask.Internal, 0.55}, "os": {mask.Internal, 0.55}, "visibility": {mask.Internal, 0.55}, "verb": {mask.Internal, 0.5},
+	"firmware": {mask.Internal, 0.7}, "fw": {mask.Internal, 0.55}, "sdk": {mask.Internal, 0.6}, "specversion": {mask.Internal, 0.8}, "department": {mask.Internal, 0.5}, "costcentre": {mask.Internal, 0.55}, "costcenter": {mask.Internal, 0.55}, "lang": {mask.Internal, 0.5},
+	"cabin": {mask.Internal, 0.55}, "flight": {mask.Internal, 0.55}, "flightnumber": {mask.Internal, 0.7}, "warehouse": {mask.Internal, 0.55}, "depot": {mask.Internal, 0.55},
 
 	"devise": {mask.Internal, 0.7}, "waehrung": {mask.Internal, 0.7}, "moneda": {mask.Internal, 0.7}, "moeda": {mask.Internal, 0.7}, "divisa": {mask.Internal, 0.7}, "valuta": {mask.Internal, 0.7}, "通貨": {mask.Internal, 0.7},
-	"statut": {mask.Internal, 0.6}, "estado": {mask.Internal, 0.5}, "estatus": {mask.Internal, 0.6}, "stato": {mask.Internal, 0.5}, "stan": {mask.Internal, 0.4}, "typ": {mask.Internal, 0.5}, "tipo": {mask.Internal, 0.5}, "prioritaet": {mask.Internal, 0.6}, "priorite": {mask.Internal, 0.6},
-	"prioridad": {mask.Internal, 0.6}, "prioridade": {mask.Internal, 0.6},
-	"ステータス": {mask.Internal, 0.6}, "状態": {mask.Internal, 0.5},
+	"statut": {mask.Internal, 0.55}, "estado": {mask.Internal, 0.5}, "estatus": {mask.Internal, 0.55}, "stato": {mask.Internal, 0.5}, "stan": {mask.Internal, 0.4}, "typ": {mask.Internal, 0.5}, "tipo": {mask.Internal, 0.5}, "prioritaet": {mask.Internal, 0.55}, "priorite": {mask.Internal, 0.55},
+	"prioridad": {mask.Internal, 0.55}, "prioridade": {mask.Internal, 0.55},
+	"ステータス": {mask.Internal, 0.55}, "状態": {mask.Internal, 0.5},
 }
 
 // sensitive are words that, wherever they stand in a name, say that it is about
