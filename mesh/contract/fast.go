@@ -249,9 +249,9 @@ func (m *members) Member(name []byte) (program.Member, bool) {
 		return program.Member{}, false
 	}
 	member := program.Member{Plan: m.masking.plan(c.place), Required: s.required()[string(name)]}
-	switch s.nameTechnique(masker, c) {
-	case mask.Pass:
-	case mask.Token:
+	switch technique := s.nameTechnique(masker, c); {
+	case technique == mask.Pass:
+	case technique.Renames():
 		keys, shape := s.keys, s.names(string(name))
 		member.Name = func(dst, name []byte) ([]byte, bool) {
 			token, err := masker.KeyToken(keys, string(name), shape)

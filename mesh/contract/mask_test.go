@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
@@ -222,6 +223,50 @@ func TestNamesInMaps(t *testing.T) {
 				t.Errorf("%s, %v; want %s", out, err, test.want)
 			}
 		})
+	}
+}
+
+// Every event with a map by e-mail address would be withheld under a policy that makes
+// something else of addresses than tokens; or a name would differ from the same value.
+func TestNamesInMapsAreGivenByTheirClassesTechnique(t *testing.T) {
+	c := compile(t, `{"properties":{"who":{"type":"string","x-lockstep-class":"email"},"by":{"type":"object","x-lockstep-key-class":"email","additionalProperties":{"type":"integer","x-lockstep-class":"public"}}}}`, nil, Options{})
+	const document = `{"who":"ada@corp.test","by":{"ada@corp.test":1,"grace@corp.test":2}}`
+	for _, technique := range []mask.Technique{mask.Token, mask.Hash, mask.Synthetic, mask.Encrypt} {
+		p := testers()
+		p.Classes["email"] = mask.Rule{Technique: technique}
+		m := masker(t, p, "staging")
+		sameMasked(t, c, []byte(document), m)
+		out, stats, err := c.Mask(nil, []byte(document), m)
+		var masked struct {
+			Who string
+			By  map[string]int
+		}
+		if err != nil || json.Unmarshal(out, &masked) != nil {
+			t.Errorf("%s: %s, %v", technique, out, err)
+			continue
+		}
+		if masked.By[masked.Who] != 1 || len(masked.By) != 2 || strings.Contains(string(out), "corp.test") || stats.Masked != 3 {
+			t.Errorf("%s: %s, %+v", technique, out, stats)
+		}
+		traced, err := c.Trace([]byte(document), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range traced {
+			if one.Withheld != nil || one.Names && !bytes.Contains(out, one.Masked) {
+				t.Errorf("%s: %+v", technique, one)
+			}
+		}
+	}
+	for _, technique := range []mask.Technique{mask.Redact, mask.Drop, mask.Constant} {
+		p := testers()
+		p.Classes["email"] = mask.Rule{Technique: technique}
+		if technique == mask.Constant {
+			p.Classes["email"] = mask.Rule{Technique: technique, Value: mask.Literal("x")}
+		}
+		if w := withheldAs(t, c, document, masker(t, p, "staging")); w.Code != CodeUnclassifiedKey {
+			t.Errorf("%s: %+v", technique, w)
+		}
 	}
 }
 

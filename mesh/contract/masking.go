@@ -376,9 +376,9 @@ func (r *masking) name(s *spot, c child, name string) error {
 		return r.withheld(CodeUnknownClass, s.keys, "nobody knows the class of the names in this map", "correct it in the schema")
 	}
 	technique := s.nameTechnique(r.masker, c)
-	switch technique {
-	case mask.Pass:
-	case mask.Token:
+	switch {
+	case technique == mask.Pass:
+	case technique.Renames():
 		token, err := r.masker.KeyToken(s.keys, name, s.names(name))
 		if err != nil {
 			return r.refused(s.keys, err)
@@ -387,7 +387,7 @@ func (r *masking) name(s *spot, c child, name string) error {
 		r.stats.Masked++
 	default:
 		return r.withheld(CodeUnclassifiedKey, s.keys, "the name of this property is data: the schema admits such names without listing them, and the policy lets none of them through",
-			"classify the names, with "+keyClassAnnotation+" in the schema or keys in an overlay, as a class whose technique is token or pass")
+			"classify the names, with "+keyClassAnnotation+" in the schema or keys in an overlay, as a class whose technique is token, another that renames (hash, synthetic, fpe, encrypt), or pass")
 	}
 	var err error
 	if r.out, err = jsontext.AppendQuote(r.out, name); err != nil {

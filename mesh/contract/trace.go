@@ -217,14 +217,14 @@ func (t *tracer) name(s *spot, c child, name string, at way, keys Rule) {
 		one.Withheld = t.masking.withheld(CodeUnknownClass, s.keys, "nobody knows the class of the names in this map", "correct it in the schema")
 	case one.Technique == mask.Pass:
 		masked = name
-	case one.Technique == mask.Token:
+	case one.Technique.Renames():
 		token, err := t.masking.masker.KeyToken(s.keys, name, s.names(name))
 		if masked = token; err != nil {
 			one.Withheld = t.masking.refused(s.keys, err)
 		}
 	default:
 		one.Withheld = t.masking.withheld(CodeUnclassifiedKey, s.keys, "the name of this property is data, and the policy lets none of them through",
-			"classify the names, as a class whose technique is token or pass")
+			"classify the names, as a class whose technique is token, another that renames (hash, synthetic, fpe, encrypt), or pass")
 	}
 	if one.Withheld != nil {
 		one.Technique = mask.Withhold

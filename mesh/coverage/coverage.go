@@ -141,10 +141,10 @@ func field(p contract.Place, m *mask.Masker) Field {
 	switch {
 	case f.Technique == mask.Withhold:
 		return withhold(contract.CodePolicy, "the policy withholds this class, or has no valid rule for it", "give the class a rule in the policy")
-	case p.Names && f.Technique != mask.Pass && f.Technique != mask.Token:
-		return withhold(contract.CodeUnclassifiedKey, fmt.Sprintf("names in a map can be passed or tokenised, and not treated by %s", f.Technique),
-			"classify the names as a class whose technique is token or pass")
-	case p.Names && f.Technique == mask.Token:
+	case p.Names && f.Technique != mask.Pass && !f.Technique.Renames():
+		return withhold(contract.CodeUnclassifiedKey, fmt.Sprintf("names in a map can be passed or given others, and not treated by %s", f.Technique),
+			"classify the names as a class whose technique is token, another that renames (hash, synthetic, fpe, encrypt), or pass")
+	case p.Names && f.Technique.Renames():
 		if refused := unfitNames(p, m); refused != nil {
 			return withhold(contract.CodeUnfit, refused.Why, refused.Cure)
 		}

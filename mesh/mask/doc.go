@@ -94,7 +94,8 @@
 //	  text:        {technique: scrub}
 //
 // What a technique makes is valid under the Shape, or refused: then the event
-// is withheld. Null and the empty string stay as they are.
+// is withheld. Null and the empty string stay as they are. Names in maps are given by
+// techniques that make another text of each (see Technique.Renames), or passed.
 //
 // A Field is a place compiled for a Masker; its Append makes one value, and Make
 // one of a document's many, in a Scratch that remembers the last ones. Where it

@@ -167,8 +167,17 @@ func (f *Field) token(dst []byte, s *Scratch, text []byte) ([]byte, error) {
 }
 
 // KeyToken is the token for a name in a map, as one of class, where names are of
-// shape s (nil demands nothing). The error is a *Refusal.
+// shape s (nil demands nothing); or what another technique makes of it that the class
+// has, if it Renames. The error is a *Refusal.
 func (m *Masker) KeyToken(class Class, name string, s *Shape) (string, error) {
+	if technique := m.Technique(class); class != "" && technique != Token && technique.Renames() {
+		made, err := m.Field(class, s, false, String).Append(nil, String, []byte(name), nil)
+		if err != nil {
+			return "", err
+		}
+		text, err := jsontext.AppendUnquote(nil, made)
+		return string(text), err
+	}
 	label := string(class)
 	if class == "" {
 		label = labelUnclassified

@@ -183,5 +183,16 @@ func (t Technique) Bijective() bool { return techniqueInfos[t].bijection }
 // NeedsEvent reports whether the technique looks at more of the event than the value.
 func (t Technique) NeedsEvent() bool { return techniqueInfos[t].needsEvent }
 
+// Renames reports whether the technique can give names in maps: it makes another text
+// of each, so that there are as many as there were.
+func (t Technique) Renames() bool {
+	switch t {
+	case Token, Hash, Synthetic, FPE, Encrypt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Options are the names of a rule's options that the technique reads.
 func (t Technique) Options() []string { return slices.Clone(techniqueInfos[t].options) }

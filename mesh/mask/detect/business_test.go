@@ -84,6 +84,7 @@ func TestBusinessIsNobodys(t *testing.T) {
 		{"kind", "", each("open", "Núria")},
 		{"who", "", each("open", "aurelia")},
 		{"where", "", each("Flat 3", "Unit 301", "flat 12")},
+		{"where", "", each("silver flat 12")},
 		{"wedding_state", "", each("open", "closed")},
 		{"grp", "", each("ca", "me")},
 		{"first_name", "", each("Silver", "Gold")},
