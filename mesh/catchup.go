@@ -15,10 +15,22 @@ import (
 // happened (the subscription starts, the connection broke), no new event is
 // begun until the server has no deliveries outstanding but those held here, or
 // AckWait has passed and it has none left to repeat. What arrives meanwhile is
-// parked, and then queued in the stream's order.
+// parked, and then queued in the stream's order. After an error it stays parked,
+// for the next call.
 func (s *Subscription) catchUp() error {
 	s.park(true)
-	defer s.park(false)
+	if err := s.gather(); err != nil {
+		return err
+	}
+	s.park(false)
+	return nil
+}
+
+// gather returns when the events that got lost are here, or are not to come.
+func (s *Subscription) gather() error {
+	s.mu.Lock()
+	fresh := countFresh(s.parked) // by a call that failed
+	s.mu.Unlock()
 	for wait := s.cfg.AckWait + s.cfg.AckWait/10; !s.ending(); {
 		missing, err := s.missing()
 		if err != nil {
@@ -34,17 +46,19 @@ func (s *Subscription) catchUp() error {
 		if wait == 0 {
 			n = min(missing, room)
 		}
-		fresh, err := s.probe(n)
+		if fresh == 0 {
+			if fresh, err = s.probe(n); err != nil {
+				return err
+			}
+		}
 		switch {
-		case err != nil:
-			return err
 		case fresh == 0:
 		case wait == 0:
 			return nil // what is missing is not ours: somebody else holds it
 		default:
 			s.log.Debug().Int("missing", missing).Msg("waiting for deliveries that got lost")
 			pause(context.Background(), s.draining, wait)
-			wait = 0
+			wait, fresh = 0, 0
 		}
 	}
 	return nil
@@ -60,7 +74,13 @@ func (s *Subscription) missing() (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return info.NumAckPending - len(s.held), nil
+	missing := info.NumAckPending
+	for _, d := range s.held {
+		if d.outstanding() {
+			missing--
+		}
+	}
+	return missing, nil
 }
 
 // probe fetches up to n events and returns how many of them are delivered for
@@ -74,15 +94,20 @@ func (s *Subscription) probe(n int) (fresh int, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, d := range s.parked[before:] {
+	if len(s.parked) == before {
+		return 1, nil
+	}
+	return countFresh(s.parked[before:]), nil
+}
+
+// countFresh is how many deliveries are an event's first.
+func countFresh(all []*delivery) (n int) {
+	for _, d := range all {
 		if d.attempt == 1 {
-			fresh++
+			n++
 		}
 	}
-	if len(s.parked) == before {
-		fresh = 1
-	}
-	return fresh, nil
+	return n
 }
 
 func (s *Subscription) freeRoom() int {

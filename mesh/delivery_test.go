@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 
 	"github.com/lockstep-mesh/lockstep/mesh"
 )
@@ -324,6 +326,62 @@ func TestOrderByKeyAcrossProcesses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Guards against a key's younger event that is let go while the subscriber waits for
+// older ones that got lost, because the connection broke meanwhile.
+func TestOrderByKeyWhenWaitingIsInterrupted(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	js := s.admin()
+	ungoverned(t, js)
+	told := &lines{}
+	c := connect(t, s, mesh.WithLogger(zerolog.New(told)))
+	const n, lost = 20, 5
+	store(t, c, n)
+	consumer, err := js.CreateConsumer(t.Context(), "ORDERS", jetstream.ConsumerConfig{
+		Durable: "billing", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxDeliver: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := consumer.Fetch(lost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range batch.Messages() {
+	}
+	var got log[int]
+	sub := subscribe(t, c, mesh.SubscribeConfig{Order: mesh.OrderKey, AckWait: time.Second}, func(_ context.Context, e mesh.Event[order]) error {
+		got.add(e.Data.Total)
+		return nil
+	})
+	eventually(t, "it waits for what was lost", func() bool { return told.have("waiting for deliveries that got lost") })
+	s.stop()
+	eventually(t, "the waiting is interrupted", func() bool { return told.have("cannot fetch events") })
+	s.start()
+	eventually(t, "all is handled", func() bool { return sub.Stats().Handled >= n })
+	if all := got.get(); !slices.IsSorted(all) {
+		t.Errorf("handled %v", all)
+	}
+}
+
+// lines is a log to look into.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) have(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
 }
 
 // Guards against an event that is handled before the one ahead of it is done,

@@ -57,6 +57,13 @@ func (d *delivery) inProgress() error {
 	return d.msg.InProgress()
 }
 
+// outstanding reports whether the server has not been told what became of d.
+func (d *delivery) outstanding() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.settled
+}
+
 // renew takes over a later delivery of the same event. It reports false if d
 // is settled, and the later delivery an event of its own.
 func (d *delivery) renew(msg jetstream.Msg) bool {
