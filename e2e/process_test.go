@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
 // binary is the lockstep command, built once for all tests.
@@ -182,26 +183,10 @@ func run(t *testing.T, args ...string) (stdout []byte, err error) {
 	return stdout, err
 }
 
-// freeAddress is an address that was free a moment ago, for servers that must
-// come back under the same one. Its port is below those that systems give to outgoing
-// connections and to whoever listens on any, so that while its server is away nothing
-// takes it.
+// freeAddress is an address for servers that must come back under the same one.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	const first, ephemeral = 10000, 32768
-	var err error
-	for range 100 {
-		var lc net.ListenConfig
-		var l net.Listener
-		if l, err = lc.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(ephemeral-first)))); err == nil {
-			address := l.Addr().String()
-			if err = l.Close(); err == nil {
-				return address
-			}
-		}
-	}
-	t.Fatal(err)
-	return ""
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(natstest.Port(t)))
 }
 
 // corpusRoot is where the shared corpus is, if it is here.

@@ -3,7 +3,6 @@ package mesh_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lockstep-mesh/lockstep/mesh"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
 // Environment variables that make the test binary a server; see process.
@@ -58,14 +58,7 @@ type process struct {
 
 func startProcess(t *testing.T) *process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{t: t, store: t.TempDir(), port: l.Addr().(*net.TCPAddr).Port}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	p := &process{t: t, store: t.TempDir(), port: natstest.Port(t)}
 	p.start()
 	t.Cleanup(p.kill)
 	return p

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lockstep-mesh/lockstep/mesh"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
 func TestMain(m *testing.M) {
@@ -38,11 +39,8 @@ func startServer(t testing.TB) *testServer {
 
 func startServerWith(t testing.TB, opts server.Options) *testServer {
 	t.Helper()
-	opts.Host, opts.NoLog, opts.NoSigs = "127.0.0.1", true, true
+	opts.Host, opts.Port, opts.NoLog, opts.NoSigs = "127.0.0.1", natstest.Port(t), true, true
 	opts.JetStream, opts.JetStreamDomain, opts.StoreDir = true, "production", t.TempDir()
-	if opts.Port == 0 {
-		opts.Port = -1
-	}
 	s := &testServer{t: t, opts: opts}
 	s.start()
 	t.Cleanup(s.stop)
@@ -61,7 +59,7 @@ func (s *testServer) start() {
 		s.t.Fatal("the server does not get ready")
 	}
 	s.mu.Lock()
-	s.srv, s.opts.Port = srv, opts.Port
+	s.srv = srv
 	s.mu.Unlock()
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/lockstep-mesh/lockstep/registry"
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
 // BenchmarkCaches asks for the compatibility of a new schema with every one of 20,000

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lockstep-mesh/lockstep/registry"
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 

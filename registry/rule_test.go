@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/lockstep-mesh/lockstep/registry"
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
 // A schema that a condition refuses would come into use all the same: registered

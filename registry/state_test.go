@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/lockstep-mesh/lockstep/registry"
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 

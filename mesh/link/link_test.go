@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lockstep-mesh/lockstep/mesh/link"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -170,8 +171,8 @@ func TestMessagesComeAndGoInOrder(t *testing.T) {
 // Guards against a link that stays away after the server was, or comes back
 // without its subscriptions, or does not tell.
 func TestLinkComesBack(t *testing.T) {
-	s := serve(t, -1)
-	port := s.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on TCP
+	port := natstest.Port(t)
+	s := serve(t, port)
 	nc := connect(t, s)
 	in := &received{more: make(chan struct{}, 1)}
 	down := make(chan error, 10)
@@ -207,11 +208,11 @@ func TestLinkComesBack(t *testing.T) {
 // Guards against messages that go out over another connection than the one for which
 // they were meant: a link for one connection only must stay down.
 func TestLinkOfOneConnectionStaysDown(t *testing.T) {
-	s := serve(t, -1)
+	port := natstest.Port(t)
+	s := serve(t, port)
 	nc := connect(t, s)
 	down := make(chan struct{})
 	l := open(t, link.Config{Like: nc, Receive: (*link.Batch).Release, Down: func(error) { close(down) }, Once: true})
-	port := s.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on TCP
 	s.Shutdown()
 	s.WaitForShutdown()
 	<-down

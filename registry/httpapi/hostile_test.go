@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/lockstep-mesh/lockstep/registry/httpapi"
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
 // body is a registration of a schema.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/lockstep-mesh/lockstep/registry"
 	"github.com/lockstep-mesh/lockstep/registry/httpapi"
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 

@@ -18,8 +18,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lockstep-mesh/lockstep/registry"
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/nativeapi"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/presence"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )

@@ -17,8 +17,8 @@ import (
 	"github.com/lockstep-mesh/lockstep/registry"
 	"github.com/lockstep-mesh/lockstep/registry/client"
 	"github.com/lockstep-mesh/lockstep/registry/httpapi"
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/nativeapi"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/presence"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )

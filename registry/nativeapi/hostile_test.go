@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/nativeapi"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
 // Guards against input that is answered with a failure of the server, with a

@@ -1,10 +1,10 @@
-// Package natstest runs real NATS servers inside tests. It belongs to the tests
-// of registry and the packages below it; nothing else imports it.
+// Package natstest is for tests that run real NATS servers in their own process:
+// the registry's servers, ports to start servers on, and what servers leave behind
+// when they end. Nothing but tests imports it.
 package natstest
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"testing"
 	"time"
@@ -31,7 +31,7 @@ func Start(t testing.TB, change ...func(*server.Options)) *Server {
 	t.Helper()
 	s := &Server{t: t, options: server.Options{
 		Host:      "127.0.0.1",
-		Port:      -1,
+		Port:      Port(t), // the same one at each start, so that clients find the server again
 		JetStream: true,
 		StoreDir:  t.TempDir(),
 		NoLog:     true,
@@ -59,13 +59,6 @@ func (s *Server) Start() {
 		s.t.Fatal("the NATS server did not come up")
 	}
 	s.running = running
-	// Keep the ports for the next start, so that clients find the server again.
-	if u, err := url.Parse(running.ClientURL()); err == nil {
-		_, _ = fmt.Sscanf(u.Port(), "%d", &s.options.Port)
-	}
-	if s.options.LeafNode.Port == -1 {
-		s.options.LeafNode.Port = options.LeafNode.Port
-	}
 }
 
 // Stop ends the server, keeping its store. It may be called more than once.
@@ -117,7 +110,7 @@ func Environments(t testing.TB) (hub, leaf *Server) {
 	t.Helper()
 	hub = Start(t, func(o *server.Options) {
 		o.ServerName, o.JetStreamDomain = "production", "production"
-		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", -1
+		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", Port(t)
 	})
 	leaf = Start(t, func(o *server.Options) {
 		o.ServerName, o.JetStreamDomain = "staging", "staging"
@@ -131,7 +124,7 @@ func Environments(t testing.TB) (hub, leaf *Server) {
 // JetStream leader.
 func Cluster(t testing.TB) []string {
 	t.Helper()
-	ports := freePorts(t, 3)
+	ports := []int{Port(t), Port(t), Port(t)}
 	var routes []*url.URL
 	for _, port := range ports {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
@@ -172,20 +165,4 @@ func Cluster(t testing.TB) []string {
 	}
 	t.Fatal("the cluster has no JetStream leader")
 	return nil
-}
-
-// freePorts finds ports that nobody listens on. The members of a cluster must
-// know each other's before they start.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
 }

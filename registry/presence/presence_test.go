@@ -15,7 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
-	"github.com/lockstep-mesh/lockstep/registry/internal/natstest"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/presence"
 )
 
