@@ -21,19 +21,15 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/node"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 	"github.com/lockstep-mesh/lockstep/registry"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 
-// A server that stops while batches are staged forgets to close their stores.
 func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "10"); err != nil { // each is hundreds of publishes; the command line has the last word
 		panic(err)
 	}
-	const store = "github.com/nats-io/nats-server/v2/server."
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction(store+"(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreTopFunction(store+"(*msgBlock).flushLoop"),
-		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+	goleak.VerifyTestMain(m, natstest.Leftovers()...)
 }
 
 const orderSchema = `{
@@ -79,7 +75,7 @@ func newBench(t testing.TB, change func(*node.Config)) *bench {
 	}
 	b.node, err = node.Start(t.Context(), config)
 	must(err)
-	t.Cleanup(func() { _ = b.node.Close() })
+	t.Cleanup(func() { _ = b.node.Close(); natstest.AtRest(t) })
 	connect := func(open func(string, ...nats.Option) (*nats.Conn, error)) *nats.Conn {
 		nc, err := open("test")
 		must(err)

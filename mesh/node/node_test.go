@@ -15,9 +15,10 @@ import (
 
 	"github.com/lockstep-mesh/lockstep/mesh/node"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Leftovers()...) }
 
 // pair is a hub and one leaf that receives two domains.
 type pair struct {

@@ -25,10 +25,11 @@ import (
 	"github.com/lockstep-mesh/lockstep/mesh/route"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 	"github.com/lockstep-mesh/lockstep/registry"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/registry/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Leftovers()...) }
 
 const schema = `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -70,7 +71,7 @@ func newOrigin(t *testing.T) *origin {
 		Feeds: node.RouteFeeds("production", "staging", "orders"), Logger: zerolog.Nop(),
 	})
 	must(err)
-	t.Cleanup(func() { _ = o.node.Close() })
+	t.Cleanup(func() { _ = o.node.Close(); natstest.AtRest(t) })
 	o.conn, err = o.node.Connect("test")
 	must(err)
 	t.Cleanup(o.conn.Close)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
 
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/serve"
 )
@@ -23,11 +24,7 @@ func TestMain(m *testing.M) {
 		app := cli.New()
 		os.Exit(app.Main(cli.Group(&cobra.Command{Use: "lockstep"}, serve.Command(app)), os.Args[1:]))
 	}
-	// A server that is shut down while it makes a stream, as when the command is
-	// interrupted, leaves that stream's store behind; the command ends then.
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+	goleak.VerifyTestMain(m, natstest.Leftovers()...) // the command is interrupted, and ends then
 }
 
 // lockstep runs the command as a user would, and gives its answer.

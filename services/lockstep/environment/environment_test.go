@@ -11,12 +11,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lockstep-mesh/lockstep/mesh/topology"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/schemas"
 	"github.com/lockstep-mesh/lockstep/services/internal/shop"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/environment"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Leftovers()...) }
 
 // sample starts the sample mesh on free ports.
 func sample(t *testing.T, data string) *environment.All {
