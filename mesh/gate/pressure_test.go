@@ -102,17 +102,23 @@ func TestStoreThatDoesNotKeepUp(t *testing.T) {
 	for i, f := range futures {
 		open[i] = f
 	}
-	busy := 0
+	// On a slow machine the gate has waited long enough for some: those may be stored.
+	busy, silent := 0, uint64(0)
+	settle := func(err error) {
+		switch api := refusal(t, err); {
+		case api.Code == 503 && int(api.ErrorCode) == gate.CodeBusy:
+			busy++
+		case api.Code == 503 && int(api.ErrorCode) == gate.CodeStoreSilent:
+			silent++
+		default:
+			t.Fatal(err)
+		}
+	}
 	for busy == 0 && len(open) > 0 { // some must be refused while nothing is stored
 		for i, f := range open {
 			select {
 			case err := <-f.Err():
-				switch api := refusal(t, err); {
-				case api.Code == 503 && int(api.ErrorCode) == gate.CodeBusy:
-					busy++
-				case api.Code != 503 || int(api.ErrorCode) != gate.CodeStoreSilent: // on a slow machine it has waited long enough
-					t.Fatal(err)
-				}
+				settle(err)
 				delete(open, i)
 			case <-t.Context().Done():
 				t.Fatal("nothing was refused")
@@ -127,14 +133,17 @@ func TestStoreThatDoesNotKeepUp(t *testing.T) {
 	if busy == 0 {
 		t.Fatal("nothing was refused for want of room")
 	}
-	stored := uint64(0)
+	acknowledged := uint64(0)
 	for _, f := range open {
-		if _, err := outcome(t, f); err == nil {
-			stored++
+		if _, err := outcome(t, f); err != nil {
+			settle(err)
+		} else {
+			acknowledged++
 		}
 	}
-	if stored == 0 || stored != b.count(t, "ORDERS") || b.gate.Stats().Waiting != 0 {
-		t.Errorf("%d acknowledged, %d stored, %+v", stored, b.count(t, "ORDERS"), b.gate.Stats())
+	stored := b.count(t, "ORDERS")
+	if acknowledged == 0 || stored < acknowledged || stored > acknowledged+silent || b.gate.Stats().Waiting != 0 {
+		t.Errorf("%d acknowledged, %d without an answer in time, %d stored, %+v", acknowledged, silent, stored, b.gate.Stats())
 	}
 	// The client holds all of its own; the gate at most its bound, twice while copying.
 	if grown := during.HeapAlloc - min(before.HeapAlloc, during.HeapAlloc); grown > n*size+(300<<20) {
