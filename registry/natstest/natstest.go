@@ -5,7 +5,9 @@ package natstest
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,7 +123,9 @@ func Environments(t testing.TB) (hub, leaf *Server) {
 }
 
 // Cluster runs a cluster of three servers and returns their URLs once it has a
-// JetStream leader.
+// JetStream leader. After the test they end once all of them have what the
+// cluster has: a server that ends while it makes its copy of a stream forgets
+// to close the copy's store.
 func Cluster(t testing.TB) []string {
 	t.Helper()
 	ports := []int{Port(t), Port(t), Port(t)}
@@ -156,6 +160,14 @@ func Cluster(t testing.TB) []string {
 		}
 		urls = append(urls, s.ClientURL())
 	}
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(ready); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			if !slices.ContainsFunc(servers, func(s *server.Server) bool { return s.Healthz(nil).StatusCode != http.StatusOK }) {
+				return
+			}
+		}
+		t.Error("the cluster does not come to rest")
+	})
 	for deadline := time.Now().Add(ready); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		for _, s := range servers {
 			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == len(servers) {
