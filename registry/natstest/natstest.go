@@ -107,7 +107,9 @@ func Connect(t testing.TB, url string, options ...nats.Option) jetstream.JetStre
 }
 
 // Environments runs a hub and a leaf, each with a JetStream domain of its own,
-// as a primary environment and one that is fed by it.
+// as a primary environment and one that is fed by it. It returns once the leaf
+// reaches the hub's JetStream: a stream that asks for its source before has no
+// answer, and waits half a minute for it.
 func Environments(t testing.TB) (hub, leaf *Server) {
 	t.Helper()
 	hub = Start(t, func(o *server.Options) {
@@ -119,7 +121,17 @@ func Environments(t testing.TB) (hub, leaf *Server) {
 		o.LeafNode.ReconnectInterval = 50 * time.Millisecond
 		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{hub.LeafURL()}}}
 	})
-	return hub, leaf
+	nc := leaf.Connect().Conn()
+	defer nc.Close()
+	for deadline := time.Now().Add(ready); ; time.Sleep(10 * time.Millisecond) {
+		_, err := nc.Request("$JS.production.API.INFO", nil, time.Second)
+		if err == nil {
+			return hub, leaf
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the leaf does not reach the hub: %v", err)
+		}
+	}
 }
 
 // Cluster runs a cluster of three servers and returns their URLs once it has a
