@@ -92,11 +92,12 @@ type failing interface {
 func TestAssuredValuesAreValid(t *testing.T) {
 	maskers := surelyMaskers(t)
 	classes := mask.Classes()
-	assured := map[Kind]int{}
+	drawn, assured := 0, map[Kind]int{}
 	var event mask.Event
 	event.Add(mask.ID, "cus_8f3k2m9x1a")
 	values := []string{"4711", "1990-05-17", "4111 1111 1111 1111", "Ada\u2028 \"Lovelace\"", "\x00\\", "123456789.5"}
 	rapid.Check(t, func(t *rapid.T) {
+		drawn++
 		schema := map[string]any{"$schema": "http://json-schema.org/draft-07/schema#"}
 		maybe := func(name string, values ...any) {
 			if rapid.IntRange(0, 2).Draw(t, "has "+name) == 0 {
@@ -156,7 +157,8 @@ func TestAssuredValuesAreValid(t *testing.T) {
 			}
 		}
 	})
-	if assured[String] == 0 || assured[Number] == 0 {
+	// Of a few draws, as in short runs, none of a kind may be.
+	if drawn >= 100 && (assured[String] == 0 || assured[Number] == 0) {
 		t.Errorf("assured: %v", assured)
 	}
 	plain := rootGroup(t, `{"type":"string"}`)

@@ -51,8 +51,9 @@ func TestWithinMeansThatTheOtherMatches(t *testing.T) {
 		return rapid.SampledFrom([]string{"^", ""}).Draw(t, "begin") + "(?:" + e + ")" + rapid.SampledFrom([]string{"$", ""}).Draw(t, "end")
 	})
 	text := rapid.StringOfN(rapid.SampledFrom([]rune("abcä1\n")), 0, 6, -1)
-	within := 0
+	drawn, within := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
+		drawn++
 		p, other := regexp.MustCompile(expression.Draw(t, "pattern")), regexp.MustCompile(expression.Draw(t, "other"))
 		if !New(p).Within(New(other)) {
 			return
@@ -64,7 +65,7 @@ func TestWithinMeansThatTheOtherMatches(t *testing.T) {
 			}
 		}
 	})
-	if within == 0 {
+	if drawn >= 100 && within == 0 { // of a few draws, as in short runs, none may be
 		t.Error("no pattern has been within another")
 	}
 }
