@@ -30,7 +30,7 @@ func sample(t *testing.T, data string) *environment.All {
 		t.Fatal(err)
 	}
 	all, err := environment.StartAll(t.Context(), environment.AllConfig{
-		Mesh: mesh, Data: data, Durability: topology.DurabilityInterval, Logger: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel),
+		Mesh: mesh, Data: data, Durability: topology.DurabilityInterval, Logger: zerolog.New(natstest.Output(t)).Level(zerolog.WarnLevel),
 	})
 	if err != nil {
 		t.Fatal(err)

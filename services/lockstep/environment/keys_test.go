@@ -81,7 +81,7 @@ func startOrigin(t *testing.T, data string, source topology.KeySource) *origin {
 	}
 	e, err := environment.Start(t.Context(), environment.Config{
 		Mesh: mesh, Name: "production", Data: data, Durability: topology.DurabilityInterval, MaskKey: source,
-		Logger: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.Disabled),
+		Logger: zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)

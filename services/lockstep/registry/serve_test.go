@@ -13,6 +13,7 @@ import (
 
 	schemas "github.com/lockstep-mesh/lockstep/registry"
 	"github.com/lockstep-mesh/lockstep/registry/client"
+	"github.com/lockstep-mesh/lockstep/registry/natstest"
 	"github.com/lockstep-mesh/lockstep/services/lockstep/cli/clitest"
 )
 
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func start(t *testing.T, c Config) *Server {
 	t.Helper()
-	c.Address, c.Logger = "127.0.0.1:0", zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel)
+	c.Address, c.Logger = "127.0.0.1:0", zerolog.New(natstest.Output(t)).Level(zerolog.WarnLevel)
 	s, err := Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
