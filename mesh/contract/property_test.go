@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lockstep-mesh/lockstep/mesh/mask"
+	"github.com/lockstep-mesh/lockstep/registry/cputest"
 	"github.com/lockstep-mesh/lockstep/registry/jsonschema"
 )
 
@@ -362,9 +363,9 @@ func TestHostileDocumentsAreCheap(t *testing.T) {
 		"deep":                         strings.Repeat(`{"a":`, 99) + `{"b":` + `1` + strings.Repeat(`}`, 100),
 		"long name":                    `{"` + strings.Repeat("n", 1_000_000) + `":{"n":"x"}}`,
 	} {
-		start := time.Now()
+		start := cputest.Used()
 		err := c.Validate([]byte(document))
-		if took := time.Since(start); took > 20*time.Second {
+		if took := cputest.Used() - start; took > 20*time.Second {
 			t.Errorf("%s: %v", name, took)
 		} else {
 			t.Logf("%s: %v, %.150v", name, took, err)
