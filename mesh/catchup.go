@@ -26,12 +26,16 @@ func (s *Subscription) catchUp() error {
 	return nil
 }
 
+// leastDelay is how late a busy server may be, however short AckWait is, with
+// delivering again what AckWait has passed for.
+const leastDelay = time.Second
+
 // gather returns when the events that got lost are here, or are not to come.
 func (s *Subscription) gather() error {
 	s.mu.Lock()
 	fresh := countFresh(s.parked) // by a call that failed
 	s.mu.Unlock()
-	for wait := s.cfg.AckWait + s.cfg.AckWait/10; !s.ending(); {
+	for wait := s.cfg.AckWait + max(s.cfg.AckWait/10, leastDelay); !s.ending(); {
 		missing, err := s.missing()
 		if err != nil {
 			return err

@@ -50,9 +50,10 @@ type SubscribeConfig struct {
 	// one at a time and in order, a failed one holding back those behind it;
 	// different keys go on in parallel, as Concurrency allows. Its failures are
 	// counted in this process. The order is kept across reconnects and restarts:
-	// after those, new events may have to wait for up to AckWait and a tenth,
-	// until what was delivered before and lost has come again. It holds for one
-	// process: run only one for a durable. MaxInFlight is at least 2.
+	// after those, new events may have to wait for up to AckWait and a tenth of
+	// it, or a second where that is more, until what was delivered before and
+	// lost has come again. It holds for one process: run only one for a durable.
+	// MaxInFlight is at least 2.
 	//
 	// With [OrderAll], events are handled one at a time in the stream's order,
 	// across all processes of the durable and across crashes: nothing is
