@@ -40,9 +40,21 @@ func (s *Subscription) gather() error {
 		if err != nil {
 			return err
 		}
-		room := s.freeRoom()
-		if missing <= 0 || room == 0 {
+		if missing <= 0 {
 			return nil
+		}
+		room := s.freeRoom()
+		if room <= 0 {
+			// More was lost than there is room for. It is all there by the end of the wait,
+			// and not before.
+			if wait > 0 {
+				pause(context.Background(), s.draining, wait)
+				wait, fresh = 0, 0
+			}
+			if !s.makeRoom() {
+				return nil
+			}
+			continue
 		}
 		// Repeated deliveries come before new ones, so a new one says that none is
 		// ready. Probing one by one leaves the room to the missing ones.
@@ -66,6 +78,29 @@ func (s *Subscription) gather() error {
 		}
 	}
 	return nil
+}
+
+// makeRoom lets those events go on that have come again, and waits until something
+// that is held is done. They are older than what is still to come as far as the
+// server repeats in order; new ones are younger than all of it. It reports false if
+// nothing can be done.
+func (s *Subscription) makeRoom() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortFunc(s.parked, byPosition)
+	s.parked = slices.DeleteFunc(s.parked, func(d *delivery) bool {
+		if d.attempt > 1 {
+			s.enqueue(d)
+		}
+		return d.attempt > 1
+	})
+	if len(s.held) == len(s.parked) {
+		return false
+	}
+	for len(s.held) >= s.cfg.MaxInFlight && !s.ended {
+		s.room.Wait()
+	}
+	return true
 }
 
 // missing is how many deliveries the server has outstanding beyond those held.
@@ -114,10 +149,12 @@ func countFresh(all []*delivery) (n int) {
 	return n
 }
 
+// freeRoom is the room for events that come again. New ones that are set aside take
+// none of it, up to as many again: they would keep out the ones that they wait for.
 func (s *Subscription) freeRoom() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cfg.MaxInFlight - len(s.held)
+	return s.cfg.MaxInFlight - len(s.held) + min(countFresh(s.parked), s.cfg.MaxInFlight)
 }
 
 // park begins to set events aside, or queues those set aside, in their order.

@@ -52,8 +52,10 @@ type SubscribeConfig struct {
 	// counted in this process. The order is kept across reconnects and restarts:
 	// after those, new events may have to wait for up to AckWait and a tenth of
 	// it, or a second where that is more, until what was delivered before and
-	// lost has come again. It holds for one process: run only one for a durable.
-	// MaxInFlight is at least 2.
+	// lost has come again; they are set aside then, up to MaxInFlight beside what
+	// it bounds. It holds for one process: run only one for a durable. MaxInFlight
+	// is at least 2, and where it is less than what was lost, as when it was made
+	// smaller, the order is that in which the server delivers again.
 	//
 	// With [OrderAll], events are handled one at a time in the stream's order,
 	// across all processes of the durable and across crashes: nothing is

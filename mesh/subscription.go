@@ -65,7 +65,7 @@ func newSubscription(conn *Conn, cfg SubscribeConfig, consumer jetstream.Consume
 	s := &Subscription{
 		conn: conn, cfg: cfg, consumer: consumer, run: run,
 		log:   conn.log.With().Str("stream", cfg.Stream).Str("durable", cfg.Durable).Logger(),
-		ready: make(chan *line, cfg.MaxInFlight), draining: make(chan struct{}), halted: make(chan struct{}), done: make(chan struct{}),
+		ready: make(chan *line, 2*cfg.MaxInFlight), draining: make(chan struct{}), halted: make(chan struct{}), done: make(chan struct{}),
 		held: make(map[uint64]*delivery), lines: make(map[string]*line), verdicts: make(map[uint64]*verdict),
 	}
 	s.room.L = &s.mu
