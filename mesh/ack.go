@@ -227,8 +227,14 @@ func (c *Conn) deliver(ctx context.Context, op string, msg *nats.Msg, retry Retr
 	var last *Error
 	for attempts := 1; ; attempts++ {
 		ack, err := c.attempt(ctx, op, msg, retry.AckWait, last)
-		if err == nil || !err.Retryable() || ctx.Err() != nil || retry.spent(attempts) {
+		switch {
+		case err == nil || !err.Retryable() || retry.spent(attempts):
 			return ack, err
+		case ctx.Err() != nil:
+			if !errors.Is(err, ctx.Err()) { // it ended just after the answer
+				err = contextEnded(ctx, op, msg.Subject, err)
+			}
+			return pubAck{}, err
 		}
 		c.log.Debug().Str("subject", msg.Subject).Int("attempt", attempts).Err(err).Msg("publish failed, will retry")
 		if !pause(ctx, c.stop, retry.wait(attempts)) {
