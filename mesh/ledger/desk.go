@@ -67,10 +67,10 @@ func serve(nc *nats.Conn, environment string, sources []Source, log zerolog.Logg
 		return d, nil // nobody listens, which tells who asks that nothing arrives here
 	}
 	for verb, answer := range map[string]func(context.Context, []byte) any{
-		wire.VerbLedger: answering(d.Status, func(p *Problem) StatusAnswer { return StatusAnswer{Problem: p} }),
-		wire.VerbAudit:  answering(d.Audit, func(p *Problem) AuditAnswer { return AuditAnswer{Problem: p} }),
-		wire.VerbRepair: answering(d.Repair, func(p *Problem) RepairAnswer { return RepairAnswer{Problem: p} }),
-		wire.VerbUndo:   answering(d.Undo, func(p *Problem) UndoAnswer { return UndoAnswer{Problem: p} }),
+		wire.VerbLedger: reply.Answering(d.Status, func(p *Problem) StatusAnswer { return StatusAnswer{Problem: p} }),
+		wire.VerbAudit:  reply.Answering(d.Audit, func(p *Problem) AuditAnswer { return AuditAnswer{Problem: p} }),
+		wire.VerbRepair: reply.Answering(d.Repair, func(p *Problem) RepairAnswer { return RepairAnswer{Problem: p} }),
+		wire.VerbUndo:   reply.Answering(d.Undo, func(p *Problem) UndoAnswer { return UndoAnswer{Problem: p} }),
 	} {
 		if err := d.server.Handle(wire.AdminSubject(environment, verb), answer); err != nil {
 			d.Close()
@@ -82,17 +82,6 @@ func serve(nc *nats.Conn, environment string, sources []Source, log zerolog.Logg
 		return nil, unavailable(err)
 	}
 	return d, nil
-}
-
-// answering reads a request before it is answered.
-func answering[Q, A any](answer func(context.Context, Q) A, problem func(*Problem) A) func(context.Context, []byte) any {
-	return func(ctx context.Context, body []byte) any {
-		var q Q
-		if err := reply.Decode(body, &q); err != nil {
-			return problem(reply.ProblemOf(&Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: reply.DecodeCure}))
-		}
-		return answer(ctx, q)
-	}
 }
 
 // Close ends what is under way, verifying too, and waits until it has ended. It may

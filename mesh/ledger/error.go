@@ -5,7 +5,7 @@ import "github.com/lockstep-mesh/lockstep/mesh/reply"
 // Codes of an Error. They are stable: programs may compare them.
 const (
 	CodeUnavailable = reply.CodeUnavailable // a stream cannot be read or written now, or the origin does not answer
-	CodeRequest     = "request"             // what was asked for makes no sense
+	CodeRequest     = reply.CodeRequest     // what was asked for makes no sense
 	CodeNoDomain    = "no_domain"           // nothing of that origin and domain is verified here
 	CodeBusy        = "busy"                // somebody else repairs, audits or undoes there
 	CodeAppendOnly  = "append_only"         // the domain's stream lets go of no message

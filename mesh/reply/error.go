@@ -10,6 +10,9 @@ import (
 // code: what it takes cannot be read, written or asked now.
 const CodeUnavailable = "unavailable"
 
+// CodeRequest is the code of a request that makes no sense.
+const CodeRequest = "request"
+
 // Error says what could not be done for somebody who asked. Its codes are stable, and
 // the package that it comes from lists them. The type is one for all packages: it does
 // not tell who was asked.

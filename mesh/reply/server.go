@@ -122,6 +122,18 @@ func Decode(body []byte, into any) error {
 // DecodeCure is how to mend a request that Decode refuses.
 const DecodeCure = "send JSON with the fields that this version knows"
 
+// Answering reads a request before it is answered, for Handle. What cannot be read is
+// answered with a problem of CodeRequest.
+func Answering[Q, A any](answer func(context.Context, Q) A, problem func(*Problem) A) func(context.Context, []byte) any {
+	return func(ctx context.Context, body []byte) any {
+		var q Q
+		if err := Decode(body, &q); err != nil {
+			return problem(ProblemOf(&Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: DecodeCure}))
+		}
+		return answer(ctx, q)
+	}
+}
+
 // Ask sends a question in JSON and reads the answer.
 func Ask(ctx context.Context, nc *nats.Conn, subject string, question, answer any) error {
 	body, err := json.Marshal(question)

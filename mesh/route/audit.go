@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/lockstep-mesh/lockstep/mesh/reply"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
 
@@ -55,4 +56,25 @@ func (r *Route) audit(ctx context.Context, entry auditRecord) error {
 		}
 	}
 	return nil
+}
+
+// onRecord does something on record: nothing is done that leaves no trace. do says in
+// the entry what was done.
+func (r *Route) onRecord(ctx context.Context, entry auditRecord, do func(*auditRecord) error) error {
+	entry.Phase = phaseAsked
+	if err := r.audit(ctx, entry); err != nil {
+		return err
+	}
+	entry.Phase = phaseDone
+	err := do(&entry)
+	if err != nil {
+		entry.Phase, entry.Code = phaseFailed, reply.ProblemOf(err).Code
+	}
+	// It happened, so it is recorded even when who asked has gone.
+	kept, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	if failed := r.audit(kept, entry); failed != nil {
+		r.log.Error().Err(failed).Str("action", entry.Action).Msg("it was done, and only the request for it is on record")
+	}
+	return err
 }

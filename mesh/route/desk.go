@@ -104,27 +104,9 @@ func (d *Desk) Close() { d.server.Close() }
 func Serve(nc *nats.Conn, environment string, routes []*Route, log zerolog.Logger) (*Desk, error) {
 	d := &Desk{routes: routes, server: reply.NewServer(nc, log.With().Str("part", "desk").Logger())}
 	for verb, answer := range map[string]func(context.Context, []byte) any{
-		wire.VerbWithheld: func(ctx context.Context, body []byte) any {
-			var q WithheldRequest
-			if err := decode(body, &q); err != nil {
-				return WithheldAnswer{Problem: reply.ProblemOf(err)}
-			}
-			return d.Withheld(ctx, q)
-		},
-		wire.VerbRelease: func(ctx context.Context, body []byte) any {
-			var q ReleaseRequest
-			if err := decode(body, &q); err != nil {
-				return ReleaseAnswer{Problem: reply.ProblemOf(err)}
-			}
-			return d.Release(ctx, q)
-		},
-		wire.VerbRenew: func(ctx context.Context, body []byte) any {
-			var q RenewRequest
-			if err := decode(body, &q); err != nil {
-				return RenewAnswer{Problem: reply.ProblemOf(err)}
-			}
-			return d.Renew(ctx, q)
-		},
+		wire.VerbWithheld: reply.Answering(d.Withheld, func(p *Problem) WithheldAnswer { return WithheldAnswer{Problem: p} }),
+		wire.VerbRelease:  reply.Answering(d.Release, func(p *Problem) ReleaseAnswer { return ReleaseAnswer{Problem: p} }),
+		wire.VerbRenew:    reply.Answering(d.Renew, func(p *Problem) RenewAnswer { return RenewAnswer{Problem: p} }),
 	} {
 		if err := d.server.Handle(wire.AdminSubject(environment, verb), answer); err != nil {
 			d.Close()
@@ -136,13 +118,6 @@ func Serve(nc *nats.Conn, environment string, routes []*Route, log zerolog.Logge
 		return nil, &Error{Code: CodeUnavailable, Op: "listen for requests about withheld events", Cause: err}
 	}
 	return d, nil
-}
-
-func decode(body []byte, into any) error {
-	if err := reply.Decode(body, into); err != nil {
-		return &Error{Code: CodeRequest, Op: "read the request", Cause: err, Cure: reply.DecodeCure}
-	}
-	return nil
 }
 
 func (d *Desk) choose(of Of) ([]*Route, error) {
@@ -227,9 +202,7 @@ func (d *Desk) Renew(ctx context.Context, q RenewRequest) RenewAnswer {
 			a.Routes = append(a.Routes, RenewPart{r.which(), made})
 		}
 	}
-	if err != nil {
-		a.Problem = reply.ProblemOf(err)
-	}
+	a.Problem = reply.ProblemOf(err)
 	return a
 }
 

@@ -6,7 +6,7 @@ import "github.com/lockstep-mesh/lockstep/mesh/reply"
 const (
 	CodeUnavailable = reply.CodeUnavailable // a stream cannot be read or written now
 	CodeNotRunning  = "not_running"         // the route does not run
-	CodeRequest     = "request"             // what was asked for makes no sense
+	CodeRequest     = reply.CodeRequest     // what was asked for makes no sense
 	CodeNoRoute     = "no_route"            // there is no such route here
 	CodeBudget      = "budget"              // the destination has had as much written again as it may for now
 	CodeAudit       = "audit"               // it cannot be recorded who asks

@@ -77,23 +77,12 @@ func (r *Route) Renew(ctx context.Context, by string, dry bool) (Renewal, error)
 	if dry {
 		return r.renewal(r.current.Load().number, r.Status().Checkpoint), nil
 	}
-	entry := auditRecord{Action: actionRenew, By: by, Phase: phaseAsked}
-	if err := r.audit(ctx, entry); err != nil {
-		return Renewal{}, err
-	}
 	s := &renewal{at: time.Now().UTC(), done: make(chan error, 1)}
-	err := r.begin(ctx, s)
-	err = reply.Failed(op, err, "see in `lockstep status` whether the generation has changed, and ask again if it has not")
-	entry.Phase, entry.Last = phaseDone, s.made.Events
-	if err != nil {
-		entry.Phase, entry.Code = phaseFailed, reply.ProblemOf(err).Code
-	}
-	// It happened, so it is recorded even when who asked has gone.
-	kept, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	if failed := r.audit(kept, entry); failed != nil {
-		r.log.Error().Err(failed).Str("action", entry.Action).Msg("it was done, and only the request for it is on record")
-	}
+	err := r.onRecord(ctx, auditRecord{Action: actionRenew, By: by}, func(entry *auditRecord) error {
+		err := handed(ctx, r, "begin a generation", r.renewals, s, s.done)
+		entry.Last = s.made.Events
+		return reply.Failed(op, err, "see in `lockstep status` whether the generation has changed, and ask again if it has not")
+	})
 	return s.made, err
 }
 
@@ -126,27 +115,6 @@ func (r *Route) renewable(ctx context.Context, op string) error {
 func (r *Route) renewal(number, checkpoint uint64) Renewal {
 	m := r.masking.Load()
 	return Renewal{Generation: number + 1, Events: checkpoint, Key: m.key, Policy: m.policy}
-}
-
-// begin has the writer begin a generation.
-func (r *Route) begin(ctx context.Context, s *renewal) error {
-	stopped := &Error{
-		Code: CodeNotRunning, Op: "begin a generation", Cause: errors.New("the route has stopped"),
-		Cure: "mend what has stopped it (see `lockstep status`), start it, and ask again",
-	}
-	select {
-	case r.renewals <- s:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-r.ended:
-		return stopped
-	}
-	select {
-	case err := <-s.done:
-		return err
-	case <-r.ended:
-		return stopped
-	}
 }
 
 // renew writes the record that begins a generation.

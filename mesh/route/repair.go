@@ -79,19 +79,24 @@ func (r *Route) rewrite(ctx context.Context, s *repair) error {
 		return err
 	}
 	s.done = make(chan error, 1)
+	return handed(ctx, r, "write for a repair", r.repairs, s, s.done)
+}
+
+// handed has the writer do something, and gives what it says of it.
+func handed[T any](ctx context.Context, r *Route, op string, writer chan<- T, what T, done <-chan error) error {
 	stopped := &Error{
-		Code: CodeNotRunning, Op: "write for a repair", Cause: errors.New("the route has stopped"),
+		Code: CodeNotRunning, Op: op, Cause: errors.New("the route has stopped"),
 		Cure: "mend what has stopped it (see `lockstep status` at the origin), start it, and ask again",
 	}
 	select {
-	case r.repairs <- s:
+	case writer <- what:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-r.ended:
 		return stopped
 	}
 	select {
-	case err := <-s.done:
+	case err := <-done:
 		return err
 	case <-r.ended:
 		return stopped
@@ -178,25 +183,17 @@ func (r *Route) answered(ctx context.Context, op string, entry auditRecord, do f
 		return ledger.Written{}, err
 	}
 	at := time.Now().UTC()
-	entry.Phase = phaseAsked
-	if err := r.audit(ctx, entry); err != nil {
+	var written ledger.Written
+	err := r.onRecord(ctx, entry, func(entry *auditRecord) error {
+		var err error
+		written, err = do(at)
+		written.At, entry.Events = stamp(at), len(written.Sequences)
+		return reply.Failed(op, err, "ask again: what comes twice does no harm")
+	})
+	if err != nil {
 		return ledger.Written{}, err
 	}
-	written, err := do(at)
-	err = reply.Failed(op, err, "ask again: what comes twice does no harm")
-	written.At = stamp(at)
-	entry.Phase, entry.Events = phaseDone, len(written.Sequences)
-	if err != nil {
-		entry.Phase, entry.Code = phaseFailed, reply.ProblemOf(err).Code
-		written = ledger.Written{}
-	}
-	// It happened, so it is recorded even when who asked has gone.
-	kept, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	if failed := r.audit(kept, entry); failed != nil {
-		r.log.Error().Err(failed).Str("action", entry.Action).Msg("it was done, and only the request for it is on record")
-	}
-	return written, err
+	return written, nil
 }
 
 // unfitName says why a name of who asks cannot be recorded; "" if it can.
