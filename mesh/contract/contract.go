@@ -56,11 +56,9 @@ type engine interface {
 	// *strictjson.Error, or says why there is no verdict.
 	validate(data []byte, verdict program.Verdict) (findings, error)
 	// mask appends the masked document to dst, and counts in stats. It doesn't
-	// validate what it wrote. The error is a *Withheld.
-	mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error)
-	// maskApart does the same with constants that differ from item to item, where the
-	// schema demands that items do.
-	maskApart(dst, data []byte, g *Masking, stats *Stats) ([]byte, error)
+	// validate what it wrote. With apart, constants differ from item to item where the
+	// schema demands that items do. The error is a *Withheld.
+	mask(dst, data []byte, g *Masking, stats *Stats, apart bool) ([]byte, error)
 	// known reports whether the schema names a property so.
 	known(name string) bool
 }
@@ -165,14 +163,10 @@ type failed struct{ why error }
 
 func (f failed) validate([]byte, program.Verdict) (findings, error) { return findings{}, f.why }
 
-func (f failed) mask(dst, _ []byte, _ *Masking, _ *Stats) ([]byte, error) {
+func (f failed) mask(dst, _ []byte, _ *Masking, _ *Stats, _ bool) ([]byte, error) {
 	return dst, &Withheld{
 		Code: CodeFault, Why: "the schema could not be compiled again", Cure: "see that the schema and what it refers to are registered, and release the event", cause: f.why,
 	}
-}
-
-func (f failed) maskApart(dst, data []byte, g *Masking, stats *Stats) ([]byte, error) {
-	return f.mask(dst, data, g, stats)
 }
 
 func (f failed) known(string) bool { return false }

@@ -83,7 +83,7 @@ func TestValuesThatWait(t *testing.T) {
 			t.Fatalf("%s: %v", data, err)
 		}
 		var stats Stats
-		want, err := c.slow().mask(nil, data, c.For(m), &stats)
+		want, err := c.slow().mask(nil, data, c.For(m), &stats, false)
 		if err != nil {
 			t.Fatalf("%s: %v", data, err)
 		}

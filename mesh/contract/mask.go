@@ -77,20 +77,19 @@ func (g *Masking) rewrite(dst, data []byte) (masked []byte, stats Stats, ok bool
 // walk leaves a document to the slow engine: a second time with different constants
 // for the items of an array, where the schema lets none of them be alike.
 func (g *Masking) walk(dst, data []byte) (masked []byte, stats Stats, err error) {
-	slow := g.contract.slow()
-	masked, alike, err := g.checked(slow.mask, dst, data, &stats)
+	masked, alike, err := g.checked(dst, data, &stats, false)
 	if alike {
 		stats = Stats{}
-		masked, _, err = g.checked(slow.maskApart, dst, data, &stats)
+		masked, _, err = g.checked(dst, data, &stats, true)
 	}
 	return masked, stats, err
 }
 
 // checked masks a document, and sees that what becomes of it is valid. Where it isn't,
 // alike says that items of an array are alike that the schema wants to differ.
-func (g *Masking) checked(masks func(dst, data []byte, g *Masking, stats *Stats) ([]byte, error), dst, data []byte, stats *Stats) (masked []byte, alike bool, err error) {
+func (g *Masking) checked(dst, data []byte, stats *Stats, apart bool) (masked []byte, alike bool, err error) {
 	c, start := g.contract, len(dst)
-	if masked, err = masks(dst, data, g, stats); err != nil {
+	if masked, err = c.slow().mask(dst, data, g, stats, apart); err != nil {
 		return masked, false, err
 	}
 	verdict := c.program.Check(masked[start:])

@@ -64,17 +64,7 @@ type step struct {
 
 var maskings = sync.Pool{New: func() any { return new(masking) }}
 
-func (w *walker) mask(dst, data []byte, g *Masking, stats *Stats) ([]byte, error) {
-	return w.maskAll(dst, data, g, stats, false)
-}
-
-// maskApart is mask with constants that differ from item to item, where the schema
-// demands that items do.
-func (w *walker) maskApart(dst, data []byte, g *Masking, stats *Stats) ([]byte, error) {
-	return w.maskAll(dst, data, g, stats, true)
-}
-
-func (w *walker) maskAll(dst, data []byte, g *Masking, stats *Stats, apart bool) ([]byte, error) {
+func (w *walker) mask(dst, data []byte, g *Masking, stats *Stats, apart bool) ([]byte, error) {
 	if g.masker == nil {
 		return dst, &Withheld{
 			Code: CodePolicy, Why: "there is no masking policy", Cure: "give the route a policy",
