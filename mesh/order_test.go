@@ -72,6 +72,29 @@ func TestOrderByKeyAcrossProcesses(t *testing.T) {
 	}
 }
 
+// lose has events delivered to somebody who does nothing with them.
+func lose(t *testing.T, js jetstream.JetStream, n int) []jetstream.Msg {
+	t.Helper()
+	consumer, err := js.CreateConsumer(t.Context(), "ORDERS", jetstream.ConsumerConfig{
+		Durable: "billing", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxDeliver: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := consumer.Fetch(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lost []jetstream.Msg
+	for msg := range batch.Messages() {
+		lost = append(lost, msg)
+	}
+	if len(lost) != n {
+		t.Fatalf("%d of %d events were delivered", len(lost), n)
+	}
+	return lost
+}
+
 // Guards against a key's younger event that is let go while the subscriber waits for
 // older ones that got lost, because the connection broke meanwhile.
 func TestOrderByKeyWhenWaitingIsInterrupted(t *testing.T) {
@@ -83,18 +106,7 @@ func TestOrderByKeyWhenWaitingIsInterrupted(t *testing.T) {
 	c := connect(t, s, mesh.WithLogger(zerolog.New(told)))
 	const n, lost = 20, 5
 	store(t, c, n)
-	consumer, err := js.CreateConsumer(t.Context(), "ORDERS", jetstream.ConsumerConfig{
-		Durable: "billing", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxDeliver: -1,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	batch, err := consumer.Fetch(lost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range batch.Messages() {
-	}
+	lose(t, js, lost)
 	var got log[int]
 	sub := subscribe(t, c, mesh.SubscribeConfig{Order: mesh.OrderKey, AckWait: time.Second}, func(_ context.Context, e mesh.Event[order]) error {
 		got.add(e.Data.Total)
@@ -122,18 +134,7 @@ func TestOrderByKeyWhenMoreWasLostThanThereIsRoom(t *testing.T) {
 			c := connect(t, s)
 			const n, room = 40, 8
 			store(t, c, n)
-			consumer, err := js.CreateConsumer(t.Context(), "ORDERS", jetstream.ConsumerConfig{
-				Durable: "billing", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxDeliver: -1,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			batch, err := consumer.Fetch(lost)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for range batch.Messages() {
-			}
+			lose(t, js, lost)
 			var got log[int]
 			sub := subscribe(t, c, mesh.SubscribeConfig{Order: mesh.OrderKey, AckWait: time.Second, MaxInFlight: room}, func(_ context.Context, e mesh.Event[order]) error {
 				got.add(e.Data.Total)
@@ -157,21 +158,7 @@ func TestOrderByKeyWhenTheOldestComesLast(t *testing.T) {
 	c := connect(t, s)
 	const n, room = 40, 8
 	store(t, c, n)
-	consumer, err := js.CreateConsumer(t.Context(), "ORDERS", jetstream.ConsumerConfig{
-		Durable: "billing", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxDeliver: -1,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	batch, err := consumer.Fetch(room)
-	if err != nil {
-		t.Fatal(err)
-	}
-	held := 0
-	for msg := range batch.Messages() {
-		if held++; held == 1 {
-			continue
-		}
+	for _, msg := range lose(t, js, room)[1:] {
 		if err := msg.Nak(); err != nil {
 			t.Fatal(err)
 		}
