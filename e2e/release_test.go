@@ -183,17 +183,24 @@ func (m *twoOf) status(t *testing.T, name string) environment.Status {
 // up to 5 seconds for an answer that was lost before it asks again.
 func (m *twoOf) verified(t *testing.T, n, withheld uint64) {
 	t.Helper()
+	m.verifiedIn(t, 0, n, withheld)
+}
+
+// verifiedIn is verified in a generation, from 2 on; 0 is the first.
+func (m *twoOf) verifiedIn(t *testing.T, generation, n, withheld uint64) {
+	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
 		s := m.status(t, "staging")
 		if len(s.Ledger) == 1 {
 			l := s.Ledger[0]
-			if l.VerifiedTo == n && l.Withheld == withheld && l.Delivered == n-withheld && l.Healthy() {
+			if l.Generation == generation && l.VerifiedTo == n && l.Withheld == withheld && l.Delivered == n-withheld && l.Healthy() {
 				return
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("staging has not verified %d events with %d withheld: %+v\nproduction: %+v\n%s", n, withheld, s.Ledger, m.status(t, "production").Routes, tail(m.processes["production"].log()))
+			t.Fatalf("staging has not verified %d events of generation %d with %d withheld: %+v\nproduction: %+v\n%s\nstaging:\n%s", n, generation, withheld, s.Ledger,
+				m.status(t, "production").Routes, tail(m.processes["production"].log()), tail(m.processes["staging"].log()))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

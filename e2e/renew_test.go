@@ -11,24 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/lockstep-mesh/lockstep/mesh/ledger"
 	"github.com/lockstep-mesh/lockstep/mesh/wire"
 )
-
-// renewed waits until staging has verified all events in a generation.
-func (m *twoOf) renewed(t *testing.T, generation, n uint64) {
-	t.Helper()
-	var l ledger.Report
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if reports := m.status(t, "staging").Ledger; len(reports) == 1 {
-			if l = reports[0]; l.Generation == generation && l.VerifiedTo == n && l.Delivered == n && l.Healthy() {
-				return
-			}
-		}
-	}
-	t.Fatalf("staging has not verified %d events of generation %d: %+v\nproduction: %+v\n%s\nstaging:\n%s", n, generation, l,
-		m.status(t, "production").Routes, tail(m.processes["production"].log()), tail(m.processes["staging"].log()))
-}
 
 // take has a durable consumer give all that is there for it, by origin sequence, each
 // with the key that it was last masked with.
@@ -115,7 +99,7 @@ func TestKilledWhileRenewing(t *testing.T) {
 		return
 	}
 	all := 300 + published
-	m.renewed(t, uint64(rounds)+1, uint64(all))
+	m.verifiedIn(t, uint64(rounds)+1, uint64(all), 0)
 	for person, tokens := range m.exactlyOnce(t, all) {
 		if len(tokens) != 1 {
 			t.Errorf("person %s has %d tokens: some are of a former key", person, len(tokens))
