@@ -121,14 +121,8 @@ func (r *Route) renewal(number, checkpoint uint64) Renewal {
 func (w *writer) renew(ctx context.Context, s *renewal) error {
 	r := w.route
 	s.made = r.renewal(w.at.number, w.at.checkpoint)
-	if err := w.mark(ctx); err != nil {
+	if err := w.close(ctx); err != nil {
 		return err
-	}
-	if err := w.sink.settle(ctx); err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
 	}
 	body, err := ledger.Encode(ledger.Renewal{Generation: s.made.Generation, At: s.at, To: w.at.checkpoint, Chain: w.at.segment.Before()})
 	if err != nil {

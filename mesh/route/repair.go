@@ -46,14 +46,8 @@ type repair struct {
 // repair writes what a destination has asked for. An error is also the end of the
 // writer: nobody knows what was stored then.
 func (w *writer) repair(ctx context.Context, s *repair) error {
-	if err := w.mark(ctx); err != nil {
+	if err := w.close(ctx); err != nil {
 		return err
-	}
-	if err := w.sink.settle(ctx); err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
 	}
 	line := fmt.Appendf(nil, "%s: %d\r\n", wire.HeaderCheckpoint, w.at.checkpoint)
 	for _, m := range s.messages {

@@ -185,6 +185,18 @@ func (w *writer) mark(ctx context.Context) error {
 	})
 }
 
+// close closes the open segment and sees to its end what was put before, so that
+// something else can stand behind it.
+func (w *writer) close(ctx context.Context) error {
+	if err := w.mark(ctx); err != nil {
+		return err
+	}
+	if err := w.sink.settle(ctx); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
 // ledgerMessage is a record of the ledger as it is written into the egress stream.
 func (r *Route) ledgerMessage(kind string, header *template, body []byte) *message {
 	return &message{
