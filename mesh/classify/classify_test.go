@@ -27,6 +27,19 @@ func compile(t *testing.T, subject, schema string, overlay *mask.Overlay) *contr
 	return c
 }
 
+// crossed is an event as it is published, and as testers get it.
+func crossed(t *testing.T, c *contract.Contract, event any) (data, masked []byte) {
+	t.Helper()
+	data, err := json.Marshal(event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if masked, _, err = c.Mask(nil, data, testers(t)); err != nil {
+		t.Fatal(err)
+	}
+	return data, masked
+}
+
 const people = `{"type":"object","properties":{
 	"customer_email":{"type":"string"}, "contact":{"type":"string"}, "yes":{"type":"string"}, "we\"ird: #":{"type":"string"},
 	"count":{"type":"integer"}, "known":{"type":"string","x-lockstep-class":"secret"}, "kind":{"enum":["a","b"]}, "done":{"type":"boolean"},

@@ -214,14 +214,7 @@ func TestContentsAndFreeObjects(t *testing.T) {
 	}
 	c := compile(t, "shop.person.seen", schema, overlay)
 	for i := range 24 {
-		data, err := json.Marshal(event(i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		masked, _, err := c.Mask(nil, data, testers(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, masked := crossed(t, c, event(i))
 		var out struct {
 			Payload, Body string
 			Traits        struct{ Email string }
@@ -269,14 +262,7 @@ func TestDeclaredNamesKeepTheirClassesBesideOthers(t *testing.T) {
 	}
 	c := compile(t, "shop.person.seen", schema, overlay)
 	for i := range 24 {
-		data, err := json.Marshal(event(i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		masked, _, err := c.Mask(nil, data, testers(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, masked := crossed(t, c, event(i))
 		if strings.Contains(strings.ToLower(string(masked)), strings.ToLower(firstNames[i%6])) || strings.Contains(string(masked), "somebody") || !strings.Contains(string(masked), `"firmware":"1.2.3"`) {
 			t.Errorf("%s", masked)
 		}
@@ -382,14 +368,7 @@ func TestTokensAreAlikeWhereOneSchemaDemandsAPattern(t *testing.T) {
 	}
 	c := compile(t, "shop.person.seen", schema, overlay)
 	for i := range 24 {
-		data, err := json.Marshal(event(i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		masked, _, err := c.Mask(nil, data, testers(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		data, masked := crossed(t, c, event(i))
 		var out struct {
 			Locator, PNR, RID string
 			Keys              struct{ RID string }
